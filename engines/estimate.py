@@ -1,0 +1,28 @@
+"""What a method says about one person in one frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyEstimate:
+    """Pose, shape and place of one body, with the evidence in the image it rests on."""
+
+    pose: np.ndarray
+    """(24, 3) float32 rotation vectors, radians; row 0 turns the body's axes (x left, y up, z forward) into the camera
+    frame, the others are local to their parent; zero is the T-pose."""
+    betas: np.ndarray
+    """(10,) float32 shape coefficients, standard deviations."""
+    translation: np.ndarray
+    """(3,) float32, metres, camera frame: the pelvis joint."""
+    joints: np.ndarray
+    """(24, 3) float32, metres, camera frame."""
+    points_px: np.ndarray
+    """(41, 3) float32: x, y in pixels of the source image and confidence 0..1, order of `engines.keypoints.POINT_NAMES`."""
+    score: float
+    """0..1: how sure the networks are that a person is here."""
+    quality: float
+    """0..1: IoU of the projected body with the trunk's segmentation; NaN where it was not computed."""
