@@ -1,0 +1,81 @@
+"""Chooses a runtime and loads a network into it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from engines.runtime.cuda_device import find_cuda_device
+from engines.runtime.engine import Engine, EngineError, EngineUnavailable, Precision, Runtime
+
+TENSORRT_MODULES = ("tensorrt", "tensorrt_rtx")
+"""Either will do; the first that is installed is taken."""
+
+
+def load_engine(
+    onnx_path: str | Path,
+    runtime: Runtime = "auto",
+    precision: Precision = "auto",
+    threads: int = 0,
+    *,
+    batches: Sequence[int] = (1,),
+    cache_dir: str | Path | None = None,
+) -> Engine:
+    """Loads ``onnx_path`` and compiles it for this machine.
+
+    ``runtime``: auto takes tensorrt where a CUDA GPU and TensorRT are present, else openvino; torch is the reference.
+    ``precision``: of the floating-point layers; goldens run in f32. ``int8`` takes the quantised network: the file
+    itself, or its sibling ``<name>.int8.onnx``. ``auto`` takes that sibling where it exists (it ships only where its
+    loss of accuracy was accepted), else the fastest floating point the device has; the torch reference stays in f32.
+    ``threads``: CPU threads, 0 for the library's choice.
+    ``batches``: batch sizes to compile for where the network leaves the batch free; any batch can then be run, in
+    chunks of these sizes (OpenVINO) or up to the largest at once (TensorRT).
+    ``cache_dir``: where compiled engines are kept; None: no cache for OpenVINO, the user's cache for TensorRT.
+
+    Raises EngineUnavailable, naming what to install, where the runtime cannot run here; EngineError for a file that is
+    missing or not a network; ValueError for an unknown choice.
+    """
+    _check_choice("runtime", runtime, get_args(Runtime))
+    _check_choice("precision", precision, get_args(Precision))
+    if threads < 0:
+        raise ValueError(f"threads is {threads}, it must be 0 (the library's choice) or more")
+    if not batches or min(batches) < 1:
+        raise ValueError(f"batches is {tuple(batches)}, it must hold at least one positive batch size")
+    path = Path(onnx_path)
+    if not path.is_file():
+        raise EngineError(f"network {path} does not exist")
+    if runtime == "auto":
+        runtime = "tensorrt" if tensorrt_module() and find_cuda_device() else "openvino"
+    sizes = tuple(sorted(set(batches)))
+    cache = None if cache_dir is None else Path(cache_dir)
+
+    if runtime == "torch":
+        if importlib.util.find_spec("torch") is None or importlib.util.find_spec("safetensors") is None:
+            raise EngineUnavailable("runtime torch needs PyTorch and safetensors: pip install 'bodystream[torch]'")
+        from engines.runtime.torch import TorchEngine
+
+        return TorchEngine(path, precision=precision, threads=threads)
+    if precision in ("auto", "int8"):
+        sibling = path.with_suffix(f".int8{path.suffix}")
+        path = sibling if sibling.is_file() else path
+    if runtime == "tensorrt":
+        from engines.runtime.tensorrt import TensorRtEngine
+
+        return TensorRtEngine(path, precision=precision, batches=sizes, cache_dir=cache)
+    if importlib.util.find_spec("openvino") is None:
+        raise EngineUnavailable("runtime openvino needs OpenVINO: pip install bodystream")
+    from engines.runtime.openvino import OpenVinoEngine
+
+    return OpenVinoEngine(path, precision=precision, threads=threads, batches=sizes, cache_dir=cache)
+
+
+def tensorrt_module() -> str | None:
+    """Name of the installed TensorRT module, None where there is none."""
+    return next((name for name in TENSORRT_MODULES if importlib.util.find_spec(name) is not None), None)
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}, it must be one of {', '.join(choices)}")

@@ -1,0 +1,143 @@
+"""OpenVINO on the CPU.
+
+A network with a free batch is compiled for a few fixed batch sizes, because fixed shapes run faster than dynamic ones
+and an unseen batch size then never stops the stream for a compilation: a batch is served in chunks of these sizes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import openvino.properties as properties
+import openvino.properties.hint as hint
+
+from engines.runtime.engine import Engine, EngineDescription, EngineError, EngineUnavailable, Precision, TensorSpec
+
+_FLOATS = {"f32": ov.Type.f32, "bf16": ov.Type.bf16}
+
+
+class OpenVinoEngine(Engine):
+    """See `engines.runtime.load_engine`."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        precision: Precision = "auto",
+        threads: int = 0,
+        batches: tuple[int, ...] = (1,),
+        cache_dir: Path | None = None,
+    ) -> None:
+        core = ov.Core()
+        try:
+            model = core.read_model(path)
+        except RuntimeError as error:
+            raise EngineError(f"{path} is not a network OpenVINO can read: {_last_line(error)}") from error
+        quantised = any(op.get_type_name() in ("FakeQuantize", "QuantizeLinear") for op in model.get_ops())
+        if precision == "int8" and not quantised:
+            raise EngineError(f"{path} is not quantised; make an int8 network of it with engines.runtime.quantize")
+        native_bf16 = "BF16" in core.get_property("CPU", properties.device.capabilities)
+        float_precision = precision if precision in _FLOATS else "bf16" if native_bf16 else "f32"
+        if precision == "f16":
+            raise EngineUnavailable("precision f16 does not run on the CPU; use f32, bf16, int8 or auto")
+        if precision == "bf16" and not native_bf16:
+            raise EngineUnavailable("precision bf16 needs a CPU with native bfloat16; use f32, int8 or auto")
+        # The precision is always explicit: left alone OpenVINO takes bf16 wherever the CPU has it.
+        config: dict[Any, Any] = {
+            hint.inference_precision: _FLOATS[float_precision],
+            hint.performance_mode: hint.PerformanceMode.LATENCY,
+            properties.num_streams: 1,
+        }
+        if threads:
+            config[properties.inference_num_threads] = threads
+        if cache_dir is not None:
+            cache_dir.mkdir(parents=True, exist_ok=True)
+            config[properties.cache_dir] = str(cache_dir)
+
+        inputs, outputs = _specs(model.inputs), _specs(model.outputs)
+        self._free_batch = all(_only_batch_is_free(spec) for spec in inputs + outputs)
+        self._requests: dict[int, ov.InferRequest] = {}
+        for size in sorted(set(batches), reverse=True) if self._free_batch else (0,):
+            variant = model.clone()
+            if self._free_batch:
+                variant.reshape({spec.name: [size, *spec.shape[1:]] for spec in inputs})
+            self._requests[size] = core.compile_model(variant, "CPU", config).create_infer_request()
+        super().__init__(
+            inputs,
+            outputs,
+            EngineDescription(
+                runtime="openvino",
+                version=ov.get_version(),
+                device=core.get_property("CPU", properties.device.full_name).strip(),
+                precision="int8" if quantised else float_precision,
+                float_precision=float_precision,
+                model=path.name,
+                sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+                threads=threads,
+            ),
+        )
+
+    def _infer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if not self._free_batch:
+            return self._run(0, inputs)
+        count = len(next(iter(inputs.values())))
+        parts, start = [], 0
+        for size in _chunks(count, tuple(self._requests)):
+            parts.append(self._run(size, {name: _padded(a[start : start + size], size) for name, a in inputs.items()}))
+            start += size
+        if len(parts) == 1 and start == count:
+            return parts[0]
+        return {spec.name: np.concatenate([part[spec.name] for part in parts])[:count] for spec in self.outputs}
+
+    def _run(self, size: int, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        request = self._requests[size]
+        contiguous = {index: np.ascontiguousarray(inputs[spec.name]) for index, spec in enumerate(self.inputs)}
+        request.infer(contiguous, share_inputs=True)
+        return {spec.name: request.get_output_tensor(i).data.copy() for i, spec in enumerate(self.outputs)}
+
+    def _release(self) -> None:
+        self._requests.clear()
+
+
+def _specs(ports: list[Any]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(
+            _name(port),
+            tuple(None if size.is_dynamic else size.get_length() for size in port.get_partial_shape()),
+            np.dtype(port.get_element_type().to_dtype()),
+        )
+        for port in ports
+    )
+
+
+def _name(port: Any) -> str:
+    """The ONNX name: a port may carry aliases of folded nodes, its node is called after the original."""
+    original = port.get_node().get_friendly_name().removesuffix("/sink_port_0")
+    return original if original in port.get_names() else port.get_any_name()
+
+
+def _only_batch_is_free(spec: TensorSpec) -> bool:
+    return bool(spec.shape) and spec.shape[0] is None and None not in spec.shape[1:]
+
+
+def _chunks(count: int, sizes: tuple[int, ...]) -> list[int]:
+    """Chunk sizes (``sizes`` descending) that cover ``count``; only the last chunk may be larger than what is left."""
+    chunks = []
+    while count > 0:
+        size = next((size for size in sizes if size <= count), sizes[-1])
+        chunks.append(size)
+        count -= size
+    return chunks
+
+
+def _padded(array: np.ndarray, size: int) -> np.ndarray:
+    missing = size - len(array)
+    return array if missing <= 0 else np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1]

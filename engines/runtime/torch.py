@@ -1,0 +1,70 @@
+"""The reference: the network as trained, in PyTorch, from its safetensors weights and the sidecar of its ONNX file."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from engines.runtime.engine import Engine, EngineDescription, EngineError, EngineUnavailable, Precision
+from engines.runtime.sidecar import Sidecar
+
+
+class TorchEngine(Engine):
+    """See `engines.runtime.load_engine`. Runs on the first CUDA device where there is one."""
+
+    def __init__(self, onnx_path: Path, *, precision: Precision = "auto", threads: int = 0) -> None:
+        from engines.networks import build  # type: ignore[attr-defined]
+
+        if precision == "int8":
+            raise EngineUnavailable("precision int8 does not run in torch; use f32, f16, bf16 or auto (f32)")
+        sidecar = Sidecar.read(onnx_path)
+        weights = onnx_path.with_name(sidecar.weights)
+        if not weights.is_file():
+            raise EngineError(f"{weights} is missing; {Sidecar.path_for(onnx_path).name} names it as the weights")
+        if threads:
+            torch.set_num_threads(threads)
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._float = {"f16": torch.float16, "bf16": torch.bfloat16}.get(precision)
+        network = build(sidecar.network, sidecar.preset)
+        network.load_state_dict(load_file(weights))
+        self._network: torch.nn.Module | None = network.eval().to(self._device)
+        float_precision = precision if self._float else "f32"
+        super().__init__(
+            sidecar.inputs,
+            sidecar.outputs,
+            EngineDescription(
+                runtime="torch",
+                version=torch.__version__,
+                device=torch.cuda.get_device_name() if self._device.type == "cuda" else "CPU",
+                precision=float_precision,
+                float_precision=float_precision,
+                model=weights.name,
+                sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+                threads=threads,
+            ),
+        )
+
+    @torch.inference_mode()
+    def _infer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        assert self._network is not None
+        arrays = [np.ascontiguousarray(inputs[spec.name]) for spec in self.inputs]
+        tensors = [torch.from_numpy(array).to(self._device) for array in arrays]
+        with torch.autocast(self._device.type, dtype=self._float) if self._float else nullcontext():
+            result = self._network(*tensors)
+        if isinstance(result, torch.Tensor):
+            result = (result,)
+        if not isinstance(result, dict):
+            result = {spec.name: value for spec, value in zip(self.outputs, result, strict=True)}
+        return {spec.name: np.array(result[spec.name].cpu().to(_torch_type(spec.dtype))) for spec in self.outputs}
+
+    def _release(self) -> None:
+        self._network = None
+
+
+def _torch_type(dtype: np.dtype) -> torch.dtype:
+    return torch.from_numpy(np.empty(0, dtype)).dtype
