@@ -1,0 +1,1 @@
+"""Measuring: error metrics, the teacher networks to compare with, and the comparison on real clips."""

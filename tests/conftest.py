@@ -1,0 +1,60 @@
+"""Skips what this machine cannot run, each with its reason; everything else must pass."""
+
+import importlib.util
+import shutil
+import sys
+
+import pytest
+
+from engines.runtime.cuda_device import find_cuda_device
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+OPTIONAL_EXTRAS = {
+    "torch": "train",
+    "safetensors": "train",
+    "onnx": "train",
+    "onnxruntime": "train",
+    "nncf": "train",
+    "anny": "train",
+    "moderngl": "train",
+    "trimesh": "train",
+    "tqdm": "train",
+    "fast_simplification": "train",
+    "cuda": "cuda",
+    "tensorrt_rtx": "tensorrt",
+    "open3d": "open3d",
+}
+"""Packages that the streaming path does without, and the extra that brings each."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reasons = {
+        "needs_torch": "torch is not installed: make test-all" if not importlib.util.find_spec("torch") else None,
+        "needs_cuda": None if find_cuda_device() else "no CUDA GPU on this machine",
+        "browser": None if CHROMIUM else "no Chromium: apt install chromium",
+    }
+    for item in items:
+        for marker, reason in reasons.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+class OptionalModule(pytest.Module):
+    """A test module that is skipped where an optional package it imports is not installed."""
+
+    def _getobj(self):
+        try:
+            return super()._getobj()
+        except self.CollectError as error:
+            cause: BaseException | None = error.__cause__
+            while cause is not None:
+                package = (getattr(cause, "name", None) or "").partition(".")[0]
+                if isinstance(cause, ImportError) and package in OPTIONAL_EXTRAS and package not in sys.modules:
+                    extra = OPTIONAL_EXTRAS[package]
+                    pytest.skip(f"{package} is not installed: pip install -e '.[{extra}]'", allow_module_level=True)
+                cause = cause.__cause__
+            raise
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    return OptionalModule.from_parent(parent, path=module_path)
