@@ -156,7 +156,11 @@ class SinkThread:
                 idle()
             return not closing
         started = time.perf_counter()
-        self.sink.write(result)
+        try:
+            self.sink.write(result)
+        except Exception:
+            self.dropped += 1
+            raise
         self.write_s += time.perf_counter() - started
         self.written += 1
         return True
