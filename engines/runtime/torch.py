@@ -18,8 +18,6 @@ class TorchEngine(Engine):
     """See `engines.runtime.load_engine`. Runs on the first CUDA device where there is one."""
 
     def __init__(self, onnx_path: Path, *, precision: Precision = "auto", threads: int = 0) -> None:
-        from engines.networks import build  # type: ignore[attr-defined]
-
         if precision == "int8":
             raise EngineUnavailable("precision int8 does not run in torch; use f32, f16, bf16 or auto (f32)")
         sidecar = Sidecar.read(onnx_path)
@@ -30,6 +28,8 @@ class TorchEngine(Engine):
             torch.set_num_threads(threads)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._float = {"f16": torch.float16, "bf16": torch.bfloat16}.get(precision)
+        from engines.networks import build  # type: ignore[attr-defined]
+
         network = build(sidecar.network, sidecar.preset)
         network.load_state_dict(load_file(weights))
         self._network: torch.nn.Module | None = network.eval().to(self._device)
@@ -60,11 +60,7 @@ class TorchEngine(Engine):
             result = (result,)
         if not isinstance(result, dict):
             result = {spec.name: value for spec, value in zip(self.outputs, result, strict=True)}
-        return {spec.name: np.array(result[spec.name].cpu().to(_torch_type(spec.dtype))) for spec in self.outputs}
+        return {spec.name: result[spec.name].cpu().numpy().astype(spec.dtype) for spec in self.outputs}
 
     def _release(self) -> None:
         self._network = None
-
-
-def _torch_type(dtype: np.dtype) -> torch.dtype:
-    return torch.from_numpy(np.empty(0, dtype)).dtype

@@ -1,0 +1,133 @@
+"""The OpenVINO engine against numpy, and what it says to wrong calls."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from engines.runtime import EngineError, EngineInputError, EngineUnavailable, load_engine
+from tests.engines.runtime.onnx_models import write_free_size, write_two_layers
+
+
+@pytest.fixture
+def two_layers(tmp_path):
+    return write_two_layers(tmp_path / "net.onnx")
+
+
+def answer(x, weights):
+    hidden = np.maximum(x.astype("f8") @ weights["w1"], 0)
+    return hidden, hidden @ weights["w2"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 9])
+@pytest.mark.parametrize("batches", [(1,), (2,), (4, 1), (3, 4)])
+def test_every_batch_is_right_whatever_was_compiled(two_layers, count, batches):
+    path, weights = two_layers
+    x = np.random.default_rng(count).normal(size=(count, 6)).astype("f4")
+    with load_engine(path, "openvino", "f32", threads=1, batches=batches) as engine:
+        result = engine({"x": x})
+    hidden, y = answer(x, weights)
+    assert list(result) == ["y", "hidden", "twin"]
+    # float32 sums of 16 products of unit normals
+    np.testing.assert_allclose(result["hidden"], hidden, atol=2e-5)
+    np.testing.assert_allclose(result["y"], y, atol=1e-4)
+    np.testing.assert_allclose(result["twin"], y, atol=1e-4)
+
+
+def test_results_belong_to_the_caller(two_layers):
+    path, _ = two_layers
+    with load_engine(path, "openvino", "f32", threads=1) as engine:
+        first = engine({"x": np.ones((1, 6), "f4")})["y"]
+        kept = first.copy()
+        engine({"x": np.full((1, 6), 7, "f4")})
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_a_strided_input_is_read_in_order(two_layers):
+    path, weights = two_layers
+    wide = np.random.default_rng(1).normal(size=(3, 12)).astype("f4")
+    with load_engine(path, "openvino", "f32", threads=1) as engine:
+        y = engine({"x": wide[:, ::2]})["y"]
+    np.testing.assert_allclose(y, answer(wide[:, ::2], weights)[1], atol=1e-4)
+
+
+def test_threads_do_not_mix_their_answers(two_layers):
+    path, weights = two_layers
+    xs = np.random.default_rng(2).normal(size=(64, 2, 6)).astype("f4")
+    with load_engine(path, "openvino", "f32", threads=1) as engine, ThreadPoolExecutor(8) as pool:
+        ys = list(pool.map(lambda x: engine({"x": x})["y"], xs))
+    np.testing.assert_allclose(ys, [answer(x, weights)[1] for x in xs], atol=1e-4)
+
+
+def test_a_network_with_free_sizes_runs(tmp_path):
+    with load_engine(write_free_size(tmp_path / "net.onnx"), "openvino", "f32", threads=1) as engine:
+        assert engine.inputs[0].shape == (None, None)
+        for shape in [(1, 3), (2, 5)]:
+            x = np.arange(np.prod(shape), dtype="f4").reshape(shape)
+            np.testing.assert_array_equal(engine({"x": x})["y"], 2 * x)
+
+
+def test_it_says_what_it_is(two_layers):
+    path, _ = two_layers
+    with load_engine(path, "openvino", "f32", threads=1) as engine:
+        assert [str(spec) for spec in engine.inputs] == ["x (N, 6) float32"]
+        assert [str(spec) for spec in engine.outputs] == [
+            "y (N, 3) float32",
+            "hidden (N, 16) float32",
+            "twin (N, 3) float32",
+        ]
+        d = engine.describe()
+    assert (d.runtime, d.precision, d.model, d.threads) == ("openvino", "f32", "net.onnx", 1)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({}, r"inputs are \[\], this network takes \['x'\]"),
+        ({"x": np.ones((1, 6), "f4"), "z": np.ones(1, "f4")}, r"takes \['x'\]"),
+        ({"x": np.ones((1, 7), "f4")}, r"has shape \(1, 7\), this network takes x \(N, 6\)"),
+        ({"x": np.ones(6, "f4")}, r"has shape \(6,\)"),
+        ({"x": np.ones((1, 6))}, r"is float64.*astype\('float32'\)"),
+        ({"x": np.ones((0, 6), "f4")}, "empty"),
+    ],
+)
+def test_wrong_inputs_are_refused_in_words(two_layers, inputs, words):
+    with (
+        load_engine(two_layers[0], "openvino", "f32", threads=1) as engine,
+        pytest.raises(EngineInputError, match=words),
+    ):
+        engine(inputs)
+
+
+def test_a_closed_engine_does_not_run(two_layers):
+    engine = load_engine(two_layers[0], "openvino", "f32", threads=1)
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match=r"net\.onnx is closed"):
+        engine({"x": np.ones((1, 6), "f4")})
+
+
+def test_a_file_that_is_no_network(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"not a network")
+    with pytest.raises(EngineError, match="not a network OpenVINO can read"):
+        load_engine(path, "openvino")
+
+
+def test_int8_of_a_float_network_is_refused(two_layers):
+    with pytest.raises(EngineError, match="not quantised"):
+        load_engine(two_layers[0], "openvino", "int8")
+
+
+def test_f16_does_not_run_on_the_cpu(two_layers):
+    with pytest.raises(EngineUnavailable, match="f16"):
+        load_engine(two_layers[0], "openvino", "f16")
+
+
+def test_compiled_networks_are_cached(two_layers, tmp_path):
+    for _ in range(2):
+        with load_engine(two_layers[0], "openvino", "f32", threads=1, cache_dir=tmp_path / "cache") as engine:
+            np.testing.assert_allclose(
+                engine({"x": np.ones((1, 6), "f4")})["y"], answer(np.ones((1, 6)), two_layers[1])[1], atol=1e-4
+            )
+    assert any((tmp_path / "cache").iterdir())
