@@ -5,7 +5,8 @@ Three more methods are optional:
 
     note_drops(count: int)   `count` results were dropped before the next one written (a recorder says so in its log)
     idle()                   called a few times a second while nothing arrives (a recorder flushes its chunk)
-    report() -> dict         JSON-able figures for the summary, asked for once, after close()
+    report() -> dict         JSON-able, for the summary, asked for once, after close(); what stands under `figures` in
+                             it is also printed at the end of the run
 
 A sink that needs no picture sets `wants_pictures = False`; its frames then carry a blank image of the same shape that
 occupies no memory, so that a deep queue stays cheap.
@@ -66,9 +67,8 @@ class SinkThread:
         policy: QueuePolicy,
         *,
         stream: str | None = None,
-        on_error: Callable[[str, Exception], None] | None = None,
     ) -> None:
-        """`stream`: take the results of this stream only. `on_error(sink name, error)` is called at most once."""
+        """`stream`: take the results of this stream only."""
         if capacity < 1:
             raise ValueError(f"capacity of sink {sink.name} is {capacity}, it must be at least 1")
         self.sink, self.policy, self.stream = sink, policy, stream
@@ -77,7 +77,8 @@ class SinkThread:
         self.write_s = 0.0
         """Seconds spent inside `sink.write`, in total."""
         self.error: Exception | None = None
-        self._on_error = on_error
+        self.on_error: Callable[[str, Exception], None] | None = None
+        """Called with the sink's name when it breaks, at most once."""
         self._capacity = capacity
         self._queue: deque[FrameResult] = deque()
         self._unreported_drops = 0
@@ -88,11 +89,8 @@ class SinkThread:
 
     @property
     def name(self) -> str:
-        return self.sink.name
-
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
+        """Unique in the run, also where each stream has such a sink."""
+        return self.sink.name if self.stream is None else f"{self.sink.name}:{self.stream}"
 
     def submit(self, result: FrameResult) -> None:
         """Hand over a result; returns at once unless the policy is BLOCK and the queue is full."""
@@ -171,8 +169,8 @@ class SinkThread:
             self.dropped += len(self._queue)
             self._queue.clear()
             self._changed.notify_all()
-        if self._on_error is not None:
-            self._on_error(self.name, error)
+        if self.on_error is not None:
+            self.on_error(self.name, error)
 
 
 def _blank(shape: tuple[int, ...]) -> np.ndarray:

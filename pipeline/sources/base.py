@@ -15,9 +15,9 @@ import enum
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from engines.camera import Intrinsics
 from pipeline.errors import SourceError
@@ -111,6 +111,8 @@ class Source(ABC):
         self.options = options
         self.skipped = 0
         """Pictures that could not be decoded and were left out."""
+        self.fps = 0.0
+        """Nominal frames per second, known once it is open; 0 where there is no such thing."""
         self.on_state: list[Callable[[Source, SourceState], None]] = []
         """Called after each change of state, in the thread that caused it."""
         self._state = SourceState.IDLE
@@ -120,6 +122,11 @@ class Source(ABC):
     @property
     def stream(self) -> str:
         return self.options.stream
+
+    @property
+    def paced(self) -> bool:
+        """Whether `read` waits for the moment of the frame, so that its duration says nothing about decoding."""
+        return self.delivery is Delivery.LATEST or self.options.realtime
 
     @property
     def state(self) -> SourceState:
@@ -159,6 +166,10 @@ class Source(ABC):
         """Note that a picture was left out."""
         self.skipped += 1
         log.warning("%s: %s cannot be decoded and is left out (%s)", self.stream, what, error)
+
+    def extra_sinks(self) -> Sequence[Any]:
+        """Sinks (`pipeline.sinks.base.Sink`) that belong to this source, such as one that knows the truth."""
+        return ()
 
     def __iter__(self) -> Iterator[Frame]:
         while (frame := self.read()) is not None:

@@ -54,6 +54,7 @@ class FileSource(Source):
         self._stream = streams[0]
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = self.options.threads
+        self.fps = float(self._stream.average_rate or 0)
         self._frames = self._decode()
         self._first = next(self._frames, None)
         if self._first is None:

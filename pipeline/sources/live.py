@@ -62,6 +62,7 @@ class LiveSource(Source):
             raise SourceError(f"{self.spec}: there is no video in this stream")
         stream = self._container.streams.video[0]
         stream.thread_type = "SLICE"  # frame threads would each hold back a frame
+        self.fps = float(stream.average_rate or 0)
         self._pictures = self._container.decode(stream)
 
     def _next(self) -> Frame | None:

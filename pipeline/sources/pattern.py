@@ -88,6 +88,7 @@ class PatternSource(Source):
         self._started_s = 0.0
 
     def _open(self) -> None:
+        self.fps = self.config.fps
         self._body = load_body()
         self._intrinsics = self.options.camera.for_size(self.config.width, self.config.height)
 

@@ -1,0 +1,218 @@
+"""From a configuration to the parts of a run: opened sources, the estimator, sinks behind their threads.
+
+Modules of sinks and engines are imported only when the run needs them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config import RunConfig
+from pipeline.errors import OutputError, UsageError
+from pipeline.runner import FrameEstimator
+from pipeline.sinks.base import QueuePolicy, Sink, SinkThread
+from pipeline.sources.base import Delivery, Source, SourceState
+from pipeline.sources.registry import create_source
+
+if TYPE_CHECKING:
+    from engines.body import BodyModel
+
+log = logging.getLogger(__name__)
+
+EstimatorFactory = Callable[[RunConfig, "BodyModel"], FrameEstimator]
+
+PICTURE_QUEUE = 4
+"""Results that wait for a sink that draws: each holds a picture."""
+PUBLISH_QUEUE = 4
+RECORD_QUEUE = 256
+VIEW_ADDRESS = "tcp://127.0.0.1:*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """Where a run writes; None where it does not."""
+
+    record: Path | None = None
+    overlay: Path | None = None
+    contact_sheet: Path | None = None
+    summary: Path | None = None
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Outputs:
+        """Paths from the flags, the folder `--out`, or a new folder under `runs/` if no output is asked for."""
+        given = cls(
+            **{
+                name: Path(value).expanduser() if (value := getattr(config, name)) else None
+                for name in ("record", "overlay", "contact_sheet", "summary")
+            }
+        )
+        if config.out is not None:
+            folder = Path(config.out).expanduser()
+        elif given == cls() and config.publish is None and not config.view:
+            folder = _new_run_folder(Path("runs"))
+        else:
+            return given
+        return cls(
+            record=given.record or folder / "poses.mcap",
+            overlay=given.overlay or folder / "overlay.mp4",
+            contact_sheet=given.contact_sheet or folder / "contact_sheet.png",
+            summary=given.summary or folder / "summary.json",
+        )
+
+    def check(self) -> None:
+        """Create the folders and try to write into them, before minutes are spent on anything else. OutputError."""
+        for path in (self.record, self.overlay, self.contact_sheet, self.summary):
+            if path is None:
+                continue
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if path.is_dir():
+                    raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
+                with tempfile.TemporaryFile(dir=path.parent):
+                    pass
+            except OSError as error:
+                raise OutputError(
+                    f"cannot write {path}: {error.strerror or error}; choose a folder you may write to"
+                ) from error
+
+
+@dataclass(slots=True)
+class Assembly:
+    """The parts of a run. `close` lets go of what the runner has not."""
+
+    outputs: Outputs
+    sources: list[Source] = field(default_factory=list)
+    sinks: list[SinkThread] = field(default_factory=list)
+    artefacts: list[tuple[str, str]] = field(default_factory=list)
+    """(label, path or command) for the end of the run."""
+    estimator: FrameEstimator | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def close(self) -> None:
+        for source in self.sources:
+            source.close()
+        for sink in self.sinks:
+            sink.close()
+        self._stack.close()
+
+
+def default_estimator(config: RunConfig, body: BodyModel) -> FrameEstimator:
+    """The estimator with the project's networks."""
+    from pipeline.estimator import Estimator
+
+    return Estimator(config, body)
+
+
+def assemble(config: RunConfig, build_estimator: EstimatorFactory = default_estimator) -> Assembly:
+    """Open and build everything. Raises a BodystreamError; what was opened until then is closed."""
+    specs = config.sources()
+    if not specs:
+        raise UsageError("there is no source; pass --source FILE, FOLDER, webcam:0, rtsp://..., demo or test:")
+    assembly = Assembly(Outputs.of(config))
+    try:
+        for spec, options in specs:
+            source = create_source(spec, options)
+            assembly.sources.append(source)
+            source.open()
+        assembly.outputs.check()
+        from engines.body import load_body
+
+        body = load_body(config.body)
+        _add_publisher(assembly, config, body)  # before the networks: a busy port is known at once
+        assembly.estimator = build_estimator(config, body)
+        _add_files(assembly, config, body)
+        for source in assembly.sources:
+            for sink in source.extra_sinks():
+                _add(assembly, sink, RECORD_QUEUE, QueuePolicy.BLOCK, stream=source.stream)
+        assembly.estimator.warm_up()
+    except BaseException:
+        assembly.close()
+        raise
+    return assembly
+
+
+def _add_publisher(assembly: Assembly, config: RunConfig, body: BodyModel) -> None:
+    if config.publish is None and not config.view:
+        return
+    from pipeline.sinks.publisher import Publisher
+    from pipeline.wire.layout import SourceState as WireState
+
+    publisher = Publisher(
+        config.publish or VIEW_ADDRESS,
+        body,
+        mesh=config.mesh,
+        keys=config.keys,
+        allow_plaintext=config.allow_plaintext,
+    )
+    _add(assembly, publisher, PUBLISH_QUEUE, QueuePolicy.DROP_OLDEST)
+
+    def tell(source: Source, state: SourceState) -> None:
+        publisher.set_state(source.stream, WireState[state.name])
+
+    for source in assembly.sources:
+        tell(source, source.state)
+        source.on_state.append(tell)
+    if config.view:
+        viewer = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.cli", "view", publisher.bound_address], start_new_session=True
+        )
+        assembly._stack.callback(viewer.terminate)
+    else:
+        assembly.artefacts.append(("live view", f"bodystream view {publisher.bound_address}"))
+
+
+def _add_files(assembly: Assembly, config: RunConfig, body: BodyModel) -> None:
+    outputs, sources = assembly.outputs, assembly.sources
+    finite = all(source.delivery is Delivery.BLOCK for source in sources)
+    drawing = QueuePolicy.BLOCK if finite else QueuePolicy.DROP_OLDEST
+    if outputs.record is not None:
+        from pipeline.log_format import skeleton_record
+        from pipeline.sinks.recorder import Recorder
+
+        weights = getattr(assembly.estimator, "weights", {})
+        metadata = skeleton_record(body_model=body.identity, method=config.method, weights=weights)
+        policy = QueuePolicy.BLOCK if finite else QueuePolicy.DROP_NEWEST_LOUDLY
+        _add(assembly, Recorder(outputs.record, metadata=metadata), RECORD_QUEUE, policy)
+        assembly.artefacts.append(("pose log", f"{outputs.record}   (bodystream log info {outputs.record})"))
+    if outputs.overlay is not None:
+        from pipeline.sinks.overlay import OverlayWriter
+
+        for source in sources:
+            path = _of_stream(outputs.overlay, source, len(sources))
+            sink = OverlayWriter(path, body, fps=source.fps or 30.0)
+            _add(assembly, sink, PICTURE_QUEUE, drawing, stream=source.stream)
+            assembly.artefacts.append(("overlay", str(path)))
+    if outputs.contact_sheet is not None:
+        from pipeline.sinks.contact_sheet import ContactSheet
+
+        for source in sources:
+            path = _of_stream(outputs.contact_sheet, source, len(sources))
+            _add(assembly, ContactSheet(path, body), PICTURE_QUEUE, drawing, stream=source.stream)
+            assembly.artefacts.append(("contact sheet", str(path)))
+    if outputs.summary is not None:
+        assembly.artefacts.append(("summary", str(outputs.summary)))
+
+
+def _add(assembly: Assembly, sink: Sink, capacity: int, policy: QueuePolicy, **options: Any) -> None:
+    assembly.sinks.append(SinkThread(sink, capacity, policy, **options))
+
+
+def _of_stream(path: Path, source: Source, count: int) -> Path:
+    """`overlay.mp4` -> `overlay-door.mp4` where several streams would write to the same file."""
+    return path if count == 1 else path.with_stem(f"{path.stem}-{source.stream}")
+
+
+def _new_run_folder(root: Path) -> Path:
+    name = time.strftime("%Y%m%d-%H%M%S")
+    folder = root / name
+    return folder if not folder.exists() else root / f"{name}-{os.getpid()}"

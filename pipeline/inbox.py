@@ -1,0 +1,90 @@
+"""Between the source threads and the estimator thread: one lane per stream, served in turn."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.sources.base import Delivery
+from pipeline.types import Frame
+
+BLOCK_CAPACITY = 3
+"""Frames a finite source may decode ahead: enough to keep a decoder busy, few enough for 4K frames."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    delivery: Delivery
+    frames: deque[tuple[Frame, dict[str, float]]] = field(default_factory=deque)
+    finished: bool = False
+    dropped: int = 0
+
+    @property
+    def capacity(self) -> int:
+        return 1 if self.delivery is Delivery.LATEST else BLOCK_CAPACITY
+
+
+class FrameInbox:
+    """Frames that wait for the estimator.
+
+    A LATEST lane holds one frame and a newer one replaces it; a BLOCK lane makes its source wait. `take` goes round
+    the lanes, so that a fast stream cannot starve a slow one.
+    """
+
+    def __init__(self, lanes: Mapping[str, Delivery]) -> None:
+        """`lanes`: stream name -> delivery of its source."""
+        self._lanes = {stream: _Lane(delivery) for stream, delivery in lanes.items()}
+        self._turns = deque(self._lanes)
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, frame: Frame, spans_ms: dict[str, float]) -> bool:
+        """Hand over a frame; waits for room in a BLOCK lane. False if the inbox is closed: the frame was dropped."""
+        lane = self._lanes[frame.stream]
+        with self._changed:
+            if lane.delivery is Delivery.BLOCK:
+                self._changed.wait_for(lambda: len(lane.frames) < lane.capacity or self._closed)
+            if self._closed or lane.finished:
+                lane.dropped += 1
+                return False
+            if len(lane.frames) >= lane.capacity:
+                lane.frames.popleft()
+                lane.dropped += 1
+            lane.frames.append((frame, spans_ms))
+            self._changed.notify_all()
+            return True
+
+    def finish(self, stream: str) -> None:
+        """No more frames of this stream will come."""
+        with self._changed:
+            self._lanes[stream].finished = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Refuse further frames and wake those who wait to put one. What is inside can still be taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def take(self) -> tuple[Frame, dict[str, float]] | None:
+        """The next frame and what its stages took so far (ms); waits for one, None when nothing more can come."""
+        with self._changed:
+            while True:
+                for _ in range(len(self._turns)):
+                    stream = self._turns[0]
+                    self._turns.rotate(-1)
+                    if self._lanes[stream].frames:
+                        item = self._lanes[stream].frames.popleft()
+                        self._changed.notify_all()
+                        return item
+                if self._closed or all(lane.finished for lane in self._lanes.values()):
+                    return None
+                self._changed.wait()
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Stream name -> frames that were put and never taken."""
+        with self._changed:
+            return {stream: lane.dropped for stream, lane in self._lanes.items()}
