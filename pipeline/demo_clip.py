@@ -16,13 +16,15 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from pipeline.errors import SourceError
+
 PACKAGE = "sports2d==0.8.34"
 MEMBER = "Sports2D/Demo/demo.mp4"
 SHA256 = "d9a66417185647b112304b57093f0c180f37a768e6a14daca75ca541f3b78039"
 FETCH_TIMEOUT_S = 120
 
 
-class DemoClipError(RuntimeError):
+class DemoClipError(SourceError):
     """The street clip could not be fetched; the message says why and what to do."""
 
 

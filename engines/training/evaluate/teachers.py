@@ -138,11 +138,14 @@ class BlazePose:
         world[:, :2] = world[:, :2] @ (linear * (256 / side)).T
         return landmarks, world
 
+    def once(self, image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
+        """One pass over the upright square around a box: all 39 landmarks (39, 5), x, y in pixels."""
+        side = CROP_MARGIN * float(max(box_xyxy[2:4] - box_xyxy[:2]))
+        return self._read(image, (box_xyxy[:2] + box_xyxy[2:4]) / 2, side, 0.0)[0]
+
     def __call__(self, image: np.ndarray, box_xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Image and box -> landmarks (33, 3) x, y in pixels and visibility; (33, 3) metres, mid-hip origin."""
-        side = CROP_MARGIN * float(max(box_xyxy[2:4] - box_xyxy[:2]))
-        first, _ = self._read(image, (box_xyxy[:2] + box_xyxy[2:4]) / 2, side, 0.0)
-        hip, rim = first[33, :2], first[34, :2]
+        hip, rim = self.once(image, box_xyxy)[33:35, :2]
         angle = math.pi / 2 - math.atan2(hip[1] - rim[1], rim[0] - hip[0])
         landmarks, world = self._read(image, hip, max(1.0, 2.5 * float(np.linalg.norm(rim - hip))), angle)
         visibility = 1 / (1 + np.exp(-landmarks[:33, 3]))
