@@ -1,12 +1,17 @@
 # `make run` and `make test` each work alone on a machine with Python 3.11+ and make.
 #
-#   make run                     the street clip      make run SOURCE=webcam:0 VIEW=1
-#   make test                    lint, types, tests   make bench
-#   make run ARGS="--max-frames 50"                   make test ARGS="tests/pipeline -k tracker"
+#   make run                           a street clip; poses, overlay and contact sheet land under runs/
+#   make run SOURCE=webcam:0 VIEW=1    a camera, with the 3D viewer in the browser
+#   make run ARGS="--max-frames 50"    any flag of `bodystream run`
+#   make test                          lint, types, tests; make test ARGS="tests/pipeline -k tracker"
+#   make test-all                      the same with torch and what else training needs
+#   make bench, make doctor            how fast; what is installed and what limits it
 
 SOURCE ?=
 VIEW ?=
 ARGS ?=
+# Where `bodystream view` and other programs can listen; empty: nowhere.
+PUBLISH ?= tcp://127.0.0.1:5555
 # Extras that the tests install. With plain `test` what needs torch is skipped, with the reason.
 TEST_EXTRAS ?= test
 # Installed before everything else where an extra needs it, so that no dependency chooses another build.
@@ -28,7 +33,9 @@ extras := $(subst $(comma), ,$(TEST_EXTRAS))
 .DEFAULT_GOAL := run
 
 run: $(RUN_STAMP)
-	@$(PY) -m pipeline.play $(if $(SOURCE),--source "$(SOURCE)") $(if $(filter-out 0,$(VIEW)),--view) $(ARGS)
+	@source="$(SOURCE)"; $(PY) run_stream.py --source "$${source:-$$($(PY) -m pipeline.demo_clip)}" \
+		--out "runs/$$(date +%Y%m%d-%H%M%S)" $(if $(PUBLISH),--publish "$(PUBLISH)") \
+		$(if $(filter-out 0,$(VIEW)),--view) $(ARGS)
 
 test: lint
 	@$(PY) -m pytest -q $(ARGS)
