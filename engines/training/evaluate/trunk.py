@@ -50,7 +50,9 @@ def point_accuracy(predict: Predict, crops: PersonCrops, size_px: int, *, human:
         & (crops.box_px[:, 1] / crops.scale >= 72 * human)
     )
     chosen = PersonCrops(*(getattr(crops, name)[pick] for name in PersonCrops.__dataclass_fields__))
-    predicted = np.concatenate([predict(b.images)[:, :NUM_COCO, :2] for b in whole_batches(PhotoSource(chosen), 64, size_px)])
+    predicted = np.concatenate(
+        [predict(b.images)[:, :NUM_COCO, :2] for b in whole_batches(PhotoSource(chosen), 64, size_px)]
+    )
     to_network = size_px / (STORED_SIZE_PX / STORED_MARGIN)
     offset = size_px / 2 - STORED_SIZE_PX / 2 * to_network
     truth = chosen.points[..., :2] * to_network + offset

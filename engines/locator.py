@@ -1,0 +1,74 @@
+"""Find people in a whole picture with the locator network. numpy only; the network runs in an `Engine`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+STRIDE = 8
+
+
+class Engine(Protocol):
+    """What the locator needs of a runtime."""
+
+    def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]: ...
+
+
+def letterbox(image: np.ndarray, size_px: int) -> tuple[np.ndarray, float]:
+    """(H, W, 3) uint8 -> (S, S, 3) uint8, top left on black, and input pixels per picture pixel."""
+    height, width = image.shape[:2]
+    scale = size_px / max(height, width)
+    shape = max(1, round(width * scale)), max(1, round(height * scale))
+    canvas = np.zeros((size_px, size_px, 3), np.uint8)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    canvas[: shape[1], : shape[0]] = cv2.resize(image, shape, interpolation=interpolation)
+    return canvas, scale
+
+
+def decode(scores: np.ndarray, sides: np.ndarray, min_score: float, max_iou: float, limit: int = 64) -> np.ndarray:
+    """Score logits (h, w) and side distances (4, h, w) -> (N, 5) x0 y0 x1 y1 score in network pixels, best first."""
+    probability = 1 / (1 + np.exp(-scores))
+    peaks = probability >= cv2.dilate(probability, np.ones((3, 3), np.uint8))
+    rows, columns = np.nonzero(peaks & (probability >= min_score))
+    score = probability[rows, columns]
+    order = np.argsort(-score)[:limit]
+    rows, columns, score = rows[order], columns[order], score[order]
+    x, y = (columns + 0.5) * STRIDE, (rows + 0.5) * STRIDE
+    left, top, right, bottom = sides[:, rows, columns]
+    boxes = np.stack([x - left, y - top, x + right, y + bottom, score], 1).astype(np.float32)
+    return boxes[suppress(boxes, max_iou)]
+
+
+def suppress(boxes: np.ndarray, max_iou: float) -> np.ndarray:
+    """Greedy non-maximum suppression over (N, 5) boxes, best first -> indices kept."""
+    kept: list[int] = []
+    area = np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1)
+    for index in range(len(boxes)):
+        low = np.maximum(boxes[index, :2], boxes[kept, :2])
+        high = np.minimum(boxes[index, 2:4], boxes[kept, 2:4])
+        overlap = np.prod(np.maximum(high - low, 0), axis=1)
+        if not kept or (overlap / (area[index] + area[kept] - overlap + 1e-9)).max() < max_iou:
+            kept.append(index)
+    return np.array(kept, np.int64)
+
+
+class Locator:
+    """People in a picture. ``input_px`` is the side the network was exported with."""
+
+    def __init__(self, engine: Engine, input_px: int, *, min_score: float = 0.35, max_iou: float = 0.55) -> None:
+        self._engine = engine
+        self._input_px = input_px
+        self.min_score = min_score
+        self.max_iou = max_iou
+
+    def detect(self, image: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 RGB -> (N, 5) float32: x0 y0 x1 y1 in pixels, score 0..1, best first, clipped to the picture."""
+        canvas, scale = letterbox(image, self._input_px)
+        outputs = self._engine({"picture": canvas[None]})
+        boxes = decode(outputs["scores"][0, 0], outputs["sides"][0], self.min_score, self.max_iou)
+        boxes[:, :4] /= scale
+        boxes[:, [0, 2]] = boxes[:, [0, 2]].clip(0, image.shape[1])
+        boxes[:, [1, 3]] = boxes[:, [1, 3]].clip(0, image.shape[0])
+        return boxes

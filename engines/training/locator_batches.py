@@ -1,0 +1,137 @@
+"""Batches for the locator: whole photographs, scaled, shifted, mirrored and letterboxed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engines.training.augment import distort_colours, warp
+from engines.training.photos.tar_shards import OPEN_CLASSES, iterate_photos
+
+STRIDE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photograph with its people; one without any is a negative."""
+
+    image: np.ndarray
+    """(H, W, 3) uint8 RGB."""
+    boxes: np.ndarray
+    """(N, 4) float32 x0 y0 x1 y1, pixels."""
+    ignore: np.ndarray
+    """(M, 4) float32: people without labels, crowds."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocatorBatch:
+    """B pictures of side S."""
+
+    images: np.ndarray
+    """(B, S, S, 3) uint8."""
+    heat: np.ndarray
+    """(B, S/8, S/8) float32: 1 at centres of people, falling off as a Gaussian."""
+    weight: np.ndarray
+    """(B, S/8, S/8) float32: 0 where people without label may be."""
+    sides: np.ndarray
+    """(B, 4, S/8, S/8) float32 px: distances to the box of the person at this cell."""
+    sides_weight: np.ndarray
+    """(B, S/8, S/8) float32: how much the sides count here."""
+
+
+def load_photos(shared: Path, split: str, licence_classes: frozenset[str] | None = OPEN_CLASSES) -> list[Photo]:
+    """All photographs of people and of backgrounds, in memory."""
+    photos = []
+    for folder in ("coco_people", "people", "backgrounds"):
+        for image, record in iterate_photos(shared / "data" / folder, split, licence_classes):
+            boxes = np.array([person["box_xyxy"] for person in record["people"]], np.float32).reshape(-1, 4)
+            ignore = np.array([b[:4] for b in record.get("ignore_xyxy_score", [])], np.float32).reshape(-1, 4)
+            photos.append(Photo(image, boxes, ignore))
+    return photos
+
+
+def paint_targets(boxes: np.ndarray, ignore: np.ndarray, cells: int) -> tuple[np.ndarray, ...]:
+    """Heat, weight, sides and their weight for boxes in input pixels."""
+    heat = np.zeros((cells, cells), np.float32)
+    weight = np.ones((cells, cells), np.float32)
+    sides = np.ones((4, cells, cells), np.float32)
+    sides_weight = np.zeros((cells, cells), np.float32)
+    centre = (np.arange(cells) + 0.5) * STRIDE
+    for x0, y0, x1, y1 in ignore:
+        columns = (centre > x0) & (centre < x1)
+        rows = (centre > y0) & (centre < y1)
+        weight[np.ix_(rows, columns)] = 0
+    order = np.argsort(-np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)) if len(boxes) else []
+    for x0, y0, x1, y1 in boxes[order]:
+        x, y, width, height = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+        if not (0 <= x < cells * STRIDE and 0 <= y < cells * STRIDE):
+            continue
+        if max(width, height) < 2.5 * STRIDE:
+            weight[
+                max(0, int(y / STRIDE) - 1) : int(y / STRIDE) + 2, max(0, int(x / STRIDE) - 1) : int(x / STRIDE) + 2
+            ] = 0
+            continue
+        sigma_x, sigma_y = max(0.12 * width, 0.45 * STRIDE), max(0.12 * height, 0.45 * STRIDE)
+        column, row = min(int(x / STRIDE), cells - 1), min(int(y / STRIDE), cells - 1)
+        blob = (
+            np.exp(-((centre - centre[column]) ** 2) / (2 * sigma_x**2))
+            * np.exp(-((centre - centre[row]) ** 2) / (2 * sigma_y**2))[:, None]
+        )
+        near = blob > 0.5
+        # Smaller people are painted last and own the cells that they share.
+        to_sides = ((centre - x0)[None], (centre - y0)[:, None], (x1 - centre)[None], (y1 - centre)[:, None])
+        for side, distance in zip(sides, to_sides, strict=True):
+            side[near] = np.broadcast_to(distance, near.shape)[near]
+        sides_weight[near] = blob[near]
+        weight[blob > 0.02] = 1
+        heat = np.maximum(heat, blob.astype(np.float32))
+    return heat, weight, np.maximum(sides, 1.0), sides_weight
+
+
+def place(rng: np.random.Generator, photo: Photo, size_px: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A random view of a photograph: image, boxes and ignored boxes in input pixels."""
+    height, width = photo.image.shape[:2]
+    fit = size_px / max(height, width)
+    scale = fit * np.exp(rng.uniform(np.log(0.45), np.log(1.6)))
+    slack = np.array([size_px - width * scale, size_px - height * scale])
+    shift = rng.uniform(0, 1, 2) * slack
+    matrix = np.array([[scale, 0, shift[0]], [0, scale * np.exp(rng.normal(0, 0.06)), shift[1]]])
+    mirror = rng.random() < 0.5
+    if mirror:
+        matrix[0] = [-scale, 0, size_px - shift[0]]
+    image = distort_colours(rng, warp(photo.image, matrix, size_px), 1.0)
+
+    def move(boxes: np.ndarray) -> np.ndarray:
+        moved = boxes.copy()
+        moved[:, [0, 2]] = boxes[:, [0, 2]] * matrix[0, 0] + matrix[0, 2]
+        moved[:, [1, 3]] = boxes[:, [1, 3]] * matrix[1, 1] + matrix[1, 2]
+        if mirror:
+            moved[:, [0, 2]] = moved[:, [2, 0]]
+        visible = np.clip(moved, 0, size_px)
+        area = np.prod(moved[:, 2:] - moved[:, :2], axis=1)
+        kept = np.prod(visible[:, 2:] - visible[:, :2], axis=1) > 0.25 * area
+        return visible[kept]
+
+    return image, move(photo.boxes), move(photo.ignore)
+
+
+def draw_locator_batch(rng: np.random.Generator, photos: list[Photo], count: int, size_px: int) -> LocatorBatch:
+    """``count`` random views; a fifth are two by two mosaics, for small people and clutter."""
+    rows = []
+    cells = size_px // STRIDE
+    for _ in range(count):
+        if rng.random() < 0.2:
+            half = size_px // 2
+            tiles = [place(rng, photos[rng.integers(len(photos))], half) for _ in range(4)]
+            offsets = np.array([[0, 0], [half, 0], [0, half], [half, half]], np.float32)
+            image = np.vstack([np.hstack([tiles[0][0], tiles[1][0]]), np.hstack([tiles[2][0], tiles[3][0]])])
+            boxes, ignore = (
+                np.concatenate([tile[k] + np.tile(o, 2) for tile, o in zip(tiles, offsets, strict=True)])
+                for k in (1, 2)
+            )
+        else:
+            image, boxes, ignore = place(rng, photos[rng.integers(len(photos))], size_px)
+        rows.append((image, *paint_targets(boxes, ignore, cells)))
+    return LocatorBatch(*(np.stack(column) for column in zip(*rows, strict=True)))
