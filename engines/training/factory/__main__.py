@@ -1,0 +1,92 @@
+"""python -m engines.training.factory --out DIR --images N --seed S: render shards of synthetic training crops."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+SHARD_IMAGES = 512
+VAL_SEED = 1 << 32
+"""Added to validation seeds, so that no validation picture shares its random stream with a training one."""
+
+
+def render_shards(args: argparse.Namespace, shards: list[int]) -> None:
+    """Render the shards of these numbers; every shard depends on the seed and its number alone."""
+    import cv2
+
+    from engines.body import load_body
+    from engines.training.factory.backgrounds import SHIPPABLE_LICENCES, load_backgrounds
+    from engines.training.factory.base_mesh import load_base_mesh
+    from engines.training.factory.poses import load_poses
+    from engines.training.factory.renderer import Renderer
+    from engines.training.factory.scene import Studio
+    from engines.training.factory.shards import write_shard
+    from engines.training.factory.wardrobe import Wardrobe
+
+    cv2.setNumThreads(1)
+    body = load_body()
+    licences = (*SHIPPABLE_LICENCES, "unverified", "research", "unstated") if args.all_licences else SHIPPABLE_LICENCES
+    renderer = Renderer()
+    studio = Studio(
+        body=body,
+        poses=load_poses(args.shared, body, val=args.val, share_alike=not args.no_share_alike),
+        wardrobe=Wardrobe(args.shared, load_base_mesh(body, args.shared, args.cache), renderer),
+        renderer=renderer,
+        backgrounds=load_backgrounds(args.shared, val=args.val, licences=licences),
+    )
+    print(f"{renderer.device}; {len(studio.poses.rotvec)} poses, {len(studio.backgrounds)} backgrounds", flush=True)
+    for shard in shards:
+        path = args.out / f"{'val' if args.val else 'train'}-{shard:04d}.npz"
+        if path.is_file() and not args.overwrite:
+            print(f"{path} is there already", flush=True)
+            continue
+        count = min(SHARD_IMAGES, args.images - shard * SHARD_IMAGES)
+        rng = np.random.default_rng([args.seed + (VAL_SEED if args.val else 0), shard])
+        start = time.perf_counter()
+        write_shard(path, [studio.shoot(rng) for _ in range(count)], body.identity)
+        print(f"{path}: {count} images, {count / (time.perf_counter() - start):.1f} images/s", flush=True)
+    renderer.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m engines.training.factory", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the shards")
+    parser.add_argument("--images", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--val", action="store_true", help="validation clips and backgrounds; writes val-*.npz")
+    parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder that holds data/mocap etc.")
+    parser.add_argument("--cache", type=Path, default=None, help="folder of the fitted base mesh")
+    parser.add_argument("--workers", type=int, default=1, help="processes; each renders whole shards")
+    parser.add_argument("--all-licences", action="store_true", help="backgrounds of any licence; not for shipped weights")
+    parser.add_argument("--no-share-alike", action="store_true", help="leave the CC BY-SA poses (HDM05) out")
+    parser.add_argument("--overwrite", action="store_true", help="render shards again that are there already")
+    args = parser.parse_args()
+    if args.images < 1 or args.workers < 1:
+        parser.error(f"--images is {args.images}, --workers is {args.workers}; both must be at least 1")
+    if not (args.shared / "data/mocap").is_dir():
+        parser.error(f"{args.shared / 'data/mocap'} is not a folder; pass --shared")
+    os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe renders in the calling thread
+    args.out.mkdir(parents=True, exist_ok=True)
+    shards = list(range(-(-args.images // SHARD_IMAGES)))
+    if args.workers == 1:
+        render_shards(args, shards)
+        return
+    context = multiprocessing.get_context("spawn")  # a GL context does not survive a fork
+    workers = [
+        context.Process(target=render_shards, args=(args, shards[k :: args.workers])) for k in range(args.workers)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if failed := [worker.exitcode for worker in workers if worker.exitcode]:
+        raise SystemExit(f"{len(failed)} of {len(workers)} workers failed; their errors are above")
+
+
+if __name__ == "__main__":
+    main()
