@@ -257,7 +257,7 @@ class Subscription(Iterator[BodyFrame]):
                 parts = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 break
-            frame = self._receive(parts)
+            frame = self.receive(parts)
             if frame is None:
                 continue
             before = newest.pop(frame.stream, None)
@@ -265,7 +265,8 @@ class Subscription(Iterator[BodyFrame]):
             self.stats.skipped += before is not None
         self._ready.extend(newest.values())
 
-    def _receive(self, parts: list[bytes]) -> BodyFrame | None:
+    def receive(self, parts: list[bytes]) -> BodyFrame | None:
+        """Take in one multipart message, however it came here; the frame in it, if there is one."""
         try:
             message = decode(parts)
         except WireError:

@@ -1,7 +1,7 @@
 """Publishes bodies over ZeroMQ, wire version 1 (docs/wire.md).
 
 A subscriber that is slow or dead costs nothing: beyond `HIGH_WATER_MARK` messages waiting for it, what is new is
-dropped for it alone, and it sees a gap in the sequence; one that stops answering is disconnected after `HEARTBEAT_S` * 3.
+dropped for it alone, and it sees a gap in the sequence; one that stops answering is disconnected.
 """
 
 from __future__ import annotations

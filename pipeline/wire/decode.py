@@ -75,6 +75,7 @@ def _static(parts: Sequence[bytes], envelope: dict) -> StaticMessage:
     _count(parts, 3)
     header = _record(parts[1], layout.STATIC, "static header")
     _sizes(header)
+    _array(parts[2], "u1", (header["names_bytes"],), "joint names")
     try:
         model, names = bytes(header["body_model"]).decode("ascii"), bytes(parts[2]).decode("ascii").split(",")
         state = SourceState(int(header["state"]))

@@ -46,6 +46,7 @@ def _static(message: StaticMessage) -> list[bytes]:
     header["mesh_level"] = -1 if message.mesh_level is None else message.mesh_level
     header["mesh_vertices"], header["body_model"] = message.mesh_vertices, model
     names = ",".join(message.joint_names).encode("ascii")
+    header["names_bytes"] = len(names)
     return [layout.topic(Kind.STATIC, message.stream), header.tobytes(), names]
 
 

@@ -109,6 +109,7 @@ STATIC_FIELDS = (
     Field("num_betas", "u1", "10"),
     Field("mesh_level", "i1", "level of the meshes in frame messages, 0 the finest; -1: frames carry no mesh"),
     Field("mesh_vertices", "<u4", "vertices of that mesh; 0: none"),
+    Field("names_bytes", "<u2", "length of part 2"),
     Field("body_model", "S64", "name and content hash of the body model, ASCII, padded with zero bytes"),
 )
 
