@@ -1,0 +1,296 @@
+"""Who is who, in one stream: boxes follow people's own keypoints, detections only find those not followed.
+
+One frame goes through it in this order:
+
+    tracker.advance(frame)
+    if tracker.needs_detection():
+        tracker.merge_detections(locator.detect(frame.image))
+    for target in tracker.targets():             # crops; their estimates give the points
+        tracker.update(target.track_id, points_px, score)
+    people = tracker.finish()                    # those to publish
+
+A track is *new* from its detection until its own keypoints confirm it, then *followed*; where they fail it is *lost*:
+not cropped, its box predicted, until a detection finds it again or `max_age_s` has passed. When two tracks come to lie
+on one person, as happens when one walks behind another, the one whose own motion led there keeps the person and the
+other is lost, so that both ids survive a crossing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pipeline.appearance import colour_distance, torso_colours
+from pipeline.association import FORBIDDEN, assign, box_costs, distinct_detections
+from pipeline.box_motion import BoxMotion
+from pipeline.person_box import box_area, box_iou, keypoint_similarity, person_box, visible_fraction
+from pipeline.types import Frame
+
+_REACH = 0.6
+"""How far, in sizes, a detection may lie from where its track is expected ..."""
+_REACH_PER_S = 1.0
+"""... and how much farther per second of absence: brisk walking is about one body height per second."""
+_COLOUR_WEIGHT = 0.7
+_OTHER_CLOTHES = 0.85
+"""Histograms farther apart than this are not the same person."""
+_COLOUR_MEMORY = 0.9
+"""Part of the old histogram that stays when a new one is seen."""
+_STAY_BONUS = 1.2
+"""A followed person counts as so much larger where only the largest are kept, so that two alike do not alternate."""
+_VISIBLE = 0.1
+"""A person of whose box less than this is in the picture has left it."""
+_LONGEST_GAP_S = 1.0
+"""Between two frames, however short the memory of lost people is."""
+_EVIDENCE_POINTS = 8
+"""A track's confidence is the mean of its best eight points: half a person, from behind a desk, is a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackerSettings:
+    """How people are tracked. Raises ValueError on values that make no sense."""
+
+    max_people: int = 8
+    """The largest so many are followed."""
+    detect_every_s: float = 0.5
+    """Time between detections while everybody is followed."""
+    relocate_every_s: float = 0.1
+    """Time between detections while somebody is lost or nobody is there."""
+    max_age_s: float = 1.5
+    """How long a lost person is remembered."""
+    min_detection_score: float = 0.3
+    min_score: float = 0.3
+    """Below this score of the estimate a person is lost."""
+    min_confidence: float = 0.3
+    """Likewise for the keypoints' confidence."""
+    duplicate_similarity: float = 0.7
+    """Keypoints more alike than this are one person's."""
+
+    def __post_init__(self) -> None:
+        if self.max_people < 1:
+            raise ValueError(f"max_people is {self.max_people}, it must be at least 1")
+        for name in ("detect_every_s", "relocate_every_s", "max_age_s"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value}, it must be a time of at least 0 s")
+        for name in ("min_detection_score", "min_score", "min_confidence", "duplicate_similarity"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} is {value}, it must lie between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class TrackState:
+    """One person at the time of the frame."""
+
+    track_id: int
+    """Positive, unique in the stream, never reused."""
+    box: np.ndarray
+    """(4,) float32 x0, y0, x1, y1, pixels: of the whole person; may reach out of the picture."""
+    phase: Literal["new", "followed", "lost"]
+    unseen_s: float
+    """Time since this person was last seen."""
+
+
+@dataclass(slots=True, eq=False)
+class _Track:
+    track_id: int
+    motion: BoxMotion
+    seen_s: float
+    phase: Literal["new", "followed", "lost"] = "new"
+    points: np.ndarray | None = None
+    """Last confirmed keypoints, moved along with the prediction."""
+    colours: np.ndarray | None = None
+    measured: np.ndarray | None = None
+    """Keypoints of this frame, not yet known to be this track's own."""
+
+    def move(self, motion: BoxMotion) -> None:
+        """Takes the expected keypoints along."""
+        if self.points is not None:
+            shift = np.append(motion.position[:2] - self.motion.position[:2], 0)
+            self.points = self.points + shift.astype(self.points.dtype)
+        self.motion = motion
+
+    def state(self, now_s: float) -> TrackState:
+        return TrackState(self.track_id, self.motion.box, self.phase, now_s - self.seen_s)
+
+
+class Tracker:
+    """The people of one stream. Not thread safe: it belongs to the estimator's thread."""
+
+    def __init__(self, settings: TrackerSettings | None = None) -> None:
+        self.settings = settings or TrackerSettings()
+        self._tracks: list[_Track] = []
+        self._next_id = 1
+        self._frame: Frame | None = None
+        self._now_s = -math.inf
+        self._detected_s = -math.inf
+        self._somebody_went = False
+
+    def advance(self, frame: Frame) -> None:
+        """Moves everybody to the time of ``frame``.
+
+        Forgets everybody where the picture is unrelated to the last, where time ran backwards, or after a gap in which
+        even a lost person would have been forgotten. Their ids are not given again.
+        """
+        step = frame.pts_s - self._now_s
+        if frame.unrelated or not 0 <= step <= max(self.settings.max_age_s, _LONGEST_GAP_S):
+            self._tracks.clear()
+            self._detected_s = -math.inf
+            step = 0.0
+        self._frame, self._now_s = frame, frame.pts_s
+        for track in self._tracks:
+            track.move(track.motion.predicted(step, unseen=track.phase == "lost"))
+            track.measured = None
+        oldest_s = self._now_s - self.settings.max_age_s
+        self._tracks = [track for track in self._tracks if track.phase != "lost" or track.seen_s >= oldest_s]
+
+    def needs_detection(self) -> bool:
+        """Whether the locator should look at this frame: on schedule, and as soon as somebody was lost."""
+        unsettled = not self._tracks or any(track.phase == "lost" for track in self._tracks)
+        interval = self.settings.relocate_every_s if unsettled else self.settings.detect_every_s
+        # A millisecond of grace: 15 frames at 30 Hz are half a second whatever the rounding of time stamps.
+        return self._somebody_went or self._now_s - self._detected_s >= interval - 1e-3
+
+    def merge_detections(self, detections: np.ndarray) -> None:
+        """Takes in what the locator found in this frame: (N, 5) x0, y0, x1, y1, score, pixels."""
+        frame = self._current_frame()
+        self._detected_s, self._somebody_went = self._now_s, False
+        boxes = distinct_detections(detections, self.settings.min_detection_score)[:, :4]
+        boxes = self._match_followed(boxes)
+        colours = [torso_colours(frame.image, box) for box in boxes]
+        strangers = self._unmatched_by_lost(boxes, colours)
+        for index in self._keep_largest(boxes, strangers):
+            motion = BoxMotion.start(boxes[index])
+            self._tracks.append(_Track(self._next_id, motion, self._now_s, colours=colours[index]))
+            self._next_id += 1
+
+    def targets(self) -> tuple[TrackState, ...]:
+        """Whom to look at in this frame: at most `max_people`, oldest first."""
+        return tuple(track.state(self._now_s) for track in self._tracks if track.phase != "lost")
+
+    def update(self, track_id: int, points_px: np.ndarray, score: float) -> None:
+        """What the networks saw in the crop of a target: points (P, 3) x, y, confidence, and their score 0..1."""
+        track = next((t for t in self._tracks if t.track_id == track_id and t.phase != "lost"), None)
+        if track is None:
+            raise ValueError(f"track {track_id} is no target of this frame; update only what targets() gave")
+        if points_px.ndim != 2 or points_px.shape[1] != 3:
+            raise ValueError(f"points_px has shape {points_px.shape}, it must be (points, 3): x, y, confidence")
+        frame = self._current_frame()
+        box = person_box(points_px) if np.isfinite(points_px).all() else None
+        if (
+            box is None
+            or score < self.settings.min_score
+            or np.sort(points_px[:, 2])[-_EVIDENCE_POINTS:].mean() < self.settings.min_confidence
+            or visible_fraction(box, *frame.size) < _VISIBLE
+        ):
+            self._lose(track)
+        else:
+            track.measured = np.asarray(points_px, np.float32)
+
+    def finish(self) -> tuple[TrackState, ...]:
+        """Settles which measured points are whose; those followed in this frame, oldest first."""
+        frame = self._current_frame()
+        self._part_duplicates()
+        seen = [track for track in self._tracks if track.measured is not None]
+        for track in seen:
+            assert track.measured is not None
+            box = person_box(track.measured)
+            assert box is not None
+            # The detector's box of somebody new and their keypoints' box differ by more than either's noise.
+            track.motion = BoxMotion.start(box) if track.phase == "new" else track.motion.corrected(box)
+            track.points, track.measured = track.measured, None
+            track.phase, track.seen_s = "followed", self._now_s
+            self._remember_colours(track, frame.image)
+        self._frame = None
+        return tuple(track.state(self._now_s) for track in seen)
+
+    def _current_frame(self) -> Frame:
+        if self._frame is None:
+            raise RuntimeError("no frame is being processed; call advance(frame) first")
+        return self._frame
+
+    def _match_followed(self, boxes: np.ndarray) -> np.ndarray:
+        """Gives detections to those who are followed; returns the detections that are left."""
+        active = [track for track in self._tracks if track.phase != "lost"]
+        if not active or not len(boxes):
+            return boxes
+        expected = np.stack([track.motion.box for track in active])
+        reach = np.array([_REACH + 2 * track.motion.uncertainty for track in active])
+        iou = box_iou(expected, boxes)
+        taken = np.zeros(len(boxes), bool)
+        for row, column in assign(box_costs(expected, boxes, reach)):
+            taken[column] = True
+            if iou[row, column] < 0.5:
+                # Keypoints are the better measurement, unless they have drifted off.
+                active[row].move(active[row].motion.found_at(boxes[column]))
+        return boxes[~taken & (iou.max(axis=0) < 0.6)]
+
+    def _unmatched_by_lost(self, boxes: np.ndarray, colours: list[np.ndarray | None]) -> list[int]:
+        """Revives lost tracks by the detections that fit them; returns the indices of the other detections."""
+        lost = [track for track in self._tracks if track.phase == "lost"]
+        if not lost or not len(boxes):
+            return list(range(len(boxes)))
+        reach = np.array([_REACH + _REACH_PER_S * (self._now_s - track.seen_s) for track in lost])
+        costs = box_costs(np.stack([track.motion.box for track in lost]), boxes, reach)
+        for row, track in enumerate(lost):
+            for column, seen in enumerate(colours):
+                distance = colour_distance(track.colours, seen)
+                costs[row, column] += FORBIDDEN if distance > _OTHER_CLOTHES else _COLOUR_WEIGHT * distance
+        pairs = assign(costs)
+        for row, column in pairs:
+            track = lost[row]
+            track.move(track.motion.found_at(boxes[column]))
+            track.phase = "followed"
+        matched = {column for _, column in pairs}
+        return [index for index in range(len(boxes)) if index not in matched]
+
+    def _keep_largest(self, boxes: np.ndarray, strangers: list[int]) -> list[int]:
+        """Drops whom strangers outsize where there are too many; returns the strangers to follow."""
+        sizes: list[tuple[float, _Track | int]] = [
+            (_STAY_BONUS * float(box_area(t.motion.box)), t) for t in self._tracks if t.phase != "lost"
+        ]
+        sizes += [(float(box_area(boxes[index])), index) for index in strangers]
+        sizes.sort(key=lambda item: -item[0])
+        kept = [item for _, item in sizes[: self.settings.max_people]]
+        self._tracks = [track for track in self._tracks if track.phase == "lost" or track in kept]
+        return [index for index in strangers if index in kept]
+
+    def _part_duplicates(self) -> None:
+        """Where two tracks measured the same person, the person stays with one of them."""
+        seen = [track for track in self._tracks if track.measured is not None]
+        for i, older in enumerate(seen):
+            for younger in seen[i + 1 :]:
+                if older.measured is None or younger.measured is None:
+                    continue
+                if keypoint_similarity(older.measured, younger.measured) > self.settings.duplicate_similarity:
+                    # The margin keeps the older where both expected to be here, as two tracks of one person do.
+                    self._lose(younger if _own_fit(older) + 0.1 >= _own_fit(younger) else older)
+
+    def _lose(self, track: _Track) -> None:
+        """Nobody is where the track is; a track that never was confirmed is dropped."""
+        track.measured = None
+        if track.phase == "new":
+            self._tracks.remove(track)
+        else:
+            track.phase = "lost"
+            self._somebody_went = True
+
+    def _remember_colours(self, track: _Track, image: np.ndarray) -> None:
+        # Not while somebody overlaps: the colours could be theirs.
+        others = [t.motion.box for t in self._tracks if t is not track]
+        if others and box_iou(track.motion.box[None], np.stack(others)).max() > 0.1:
+            return
+        seen = torso_colours(image, track.motion.box)
+        if seen is not None:
+            old = seen if track.colours is None else track.colours
+            track.colours = _COLOUR_MEMORY * old + (1 - _COLOUR_MEMORY) * seen
+
+
+def _own_fit(track: _Track) -> float:
+    """How well a track's measured points agree with where its own motion expected them."""
+    if track.points is None or track.measured is None:
+        return 0.0
+    return keypoint_similarity(track.points, track.measured)
