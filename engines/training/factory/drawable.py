@@ -21,18 +21,21 @@ class Surface:
     fixed: np.ndarray
     """(C, 3) float32: u, v (v upwards), part class."""
     weights: np.ndarray
-    """(V, 24) float32 skinning weights of the mesh vertices."""
+    """(24, C) float32 skinning weights."""
     normals: np.ndarray
-    """(V, 3) float32: unit normals of the mean shape in the bind pose."""
+    """(3, C) float32: unit normals of the mean shape in the bind pose."""
 
     def posed(self, vertices: np.ndarray, transforms: np.ndarray) -> np.ndarray:
         """Bind-pose mesh vertices (V, 3), skinning matrices (24, 4, 4) -> (C, 6) float32 positions, normals."""
-        blend = (self.weights @ transforms[:, :3].reshape(len(transforms), 12)).reshape(-1, 3, 4)
-        out = np.empty((len(vertices), 6), np.float32)
-        np.einsum("vij,vj->vi", blend[..., :3], vertices, out=out[:, :3])
-        out[:, :3] += blend[..., 3]
-        np.einsum("vij,vj->vi", blend[..., :3], self.normals, out=out[:, 3:])
-        return out[self.vertex]
+        # Corners last: every product runs over contiguous memory.
+        blend = (transforms[:, :3].reshape(len(transforms), 12).T @ self.weights).reshape(3, 4, -1)
+        rest = vertices[self.vertex].T
+        out = np.empty((len(self.vertex), 6), np.float32)
+        for row in range(3):
+            b = blend[row]
+            out[:, row] = b[0] * rest[0] + b[1] * rest[1] + b[2] * rest[2] + b[3]
+            out[:, 3 + row] = b[0] * self.normals[0] + b[1] * self.normals[1] + b[2] * self.normals[2]
+        return out
 
 
 def triangulate(faces: Iterable[np.ndarray]) -> np.ndarray:
@@ -55,8 +58,8 @@ def corner_surface(triangles: np.ndarray, uv: np.ndarray, weights: np.ndarray, r
         vertex=vertex.astype(np.int32),
         triangles=inverse.reshape(-1, 3).astype(np.int32),
         fixed=np.column_stack([uv[uv_row], part[vertex]]).astype(np.float32),
-        weights=np.ascontiguousarray(weights, np.float32),
-        normals=vertex_normals(rest, triangles[..., 0]),
+        weights=np.ascontiguousarray(weights[vertex].T, np.float32),
+        normals=np.ascontiguousarray(vertex_normals(rest, triangles[..., 0])[vertex].T),
     )
 
 

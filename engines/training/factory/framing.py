@@ -83,12 +83,12 @@ def place(points: np.ndarray, camera: Camera, framing: Framing, rng: np.random.G
         count = int(seen[:NUM_COCO].sum())
         if framing == "whole" and not seen.all():
             continue
-        if framing == "cut" and not 6 <= count <= 16:
+        if framing == "cut" and not (8 <= count <= 16 and seen[5:13].sum() >= 3):
             continue
         if framing == "webcam" and not (count >= 7 and seen[_NECK] and seen[:5].sum() >= 3):
             continue
         spread = np.ptp(pixels[seen], axis=0).max()
-        if spread < 45:
+        if spread < 70:
             continue
         return translation.astype(np.float32)
     return None

@@ -43,7 +43,9 @@ def load_garment(mhclo: Path, obj: Path, mesh: BaseMesh) -> Garment:
     triples, barycentric, offsets, scales, hides = _read_mhclo(mhclo, len(mesh.template))
     uv, corners = _read_obj(obj)
     if (count := max(int(c[:, 0].max()) for c in corners) + 1) > len(triples):
-        raise ValueError(f"{obj.name} uses {count} vertices, {mhclo.name} binds {len(triples)}; they do not belong together")
+        raise ValueError(
+            f"{obj.name} uses {count} vertices, {mhclo.name} binds {len(triples)}; they do not belong together"
+        )
     weights = np.maximum(np.einsum("vk,vkj->vj", barycentric, mesh.weights[triples]), 0)
     weights /= weights.sum(axis=1, keepdims=True)
     garment = Garment(
@@ -81,7 +83,13 @@ def _read_mhclo(path: Path, base_vertices: int) -> tuple[np.ndarray, ...]:
         elif section == "delete_verts":
             _mark_ranges(words, hides)
     table = np.array([row[:9] for row in rows])
-    return table[:, :3].astype(np.int32), table[:, 3:6].astype(np.float32), table[:, 6:].astype(np.float32), scales, hides
+    return (
+        table[:, :3].astype(np.int32),
+        table[:, 3:6].astype(np.float32),
+        table[:, 6:].astype(np.float32),
+        scales,
+        hides,
+    )
 
 
 def _mark_ranges(words: list[str], marks: np.ndarray) -> None:

@@ -91,9 +91,7 @@ def painted_zone(rng: np.random.Generator) -> np.ndarray:
     return zone
 
 
-def skin_material(
-    texture: str, pattern: np.ndarray, zone: np.ndarray | None, rng: np.random.Generator
-) -> Material:
+def skin_material(texture: str, pattern: np.ndarray, zone: np.ndarray | None, rng: np.random.Generator) -> Material:
     """Skin of random tone; `zone` from `painted_zone` or None."""
     tone = rng.uniform(0.45, 1.1)
     gain = tone * np.array([1.0, 0.97, 0.94]) ** (2.5 * max(0.0, 1 - tone)) * rng.normal(1, 0.03, 3)

@@ -26,7 +26,7 @@ def _box() -> tuple[Surface, np.ndarray, np.ndarray]:
         triangles=np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32),
         fixed=np.column_stack([uv, np.zeros(24)]).astype(np.float32),
         weights=np.zeros((24, 24), np.float32),
-        normals=np.array(normals, np.float32),
+        normals=np.array(normals, np.float32).T,
     )
     return surface, np.array(corners), np.array(normals)
 

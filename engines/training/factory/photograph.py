@@ -12,13 +12,13 @@ def photograph(image: np.ndarray, source_side_px: float, rng: np.random.Generato
     `source_side_px`: how many pixels of the source picture the crop spans; below S the crop was enlarged.
     """
     size = image.shape[0]
-    resolved = min(source_side_px, size) * (rng.uniform(0.35, 1.0) if rng.random() < 0.35 else 1.0)
-    resolved = int(np.clip(resolved, 40, size))
+    resolved = min(source_side_px, size) * (rng.uniform(0.4, 1.0) if rng.random() < 0.3 else 1.0)
+    resolved = int(np.clip(resolved, 64, size))
     if resolved < size:
         image = cv2.resize(image, (resolved, resolved), interpolation=cv2.INTER_AREA)
-    if rng.random() < 0.45:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.3))
-    if rng.random() < 0.1:
+    if rng.random() < 0.4:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.1))
+    if rng.random() < 0.07:
         image = _motion_blur(image, rng)
     out = _tone(image, rng)
     if rng.random() < 0.7:
@@ -36,7 +36,7 @@ def photograph(image: np.ndarray, source_side_px: float, rng: np.random.Generato
 
 
 def _motion_blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    length = int(rng.integers(3, 9))
+    length = int(rng.integers(3, 7))
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1 / length
     turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), rng.uniform(0, 180), 1)
@@ -47,8 +47,8 @@ def _motion_blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _tone(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     gamma = np.exp(rng.normal(0, 0.18))
     curve = 255 * (np.arange(256) / 255) ** gamma
-    out = curve.astype(np.float32)[image] * rng.uniform(0.75, 1.2)
-    out = (out - 110) * rng.uniform(0.75, 1.2) + 110
+    out = curve.astype(np.float32)[image] * rng.uniform(0.8, 1.2)
+    out = (out - 110) * rng.uniform(0.8, 1.25) + 110
     out *= rng.normal(1, 0.05, 3).astype(np.float32)
     if rng.random() < 0.06:
         out = np.repeat(out.mean(axis=2, keepdims=True), 3, axis=2)

@@ -13,7 +13,9 @@ from engines.body.rotations import rotation_matrices, rotation_vectors
 from engines.keypoints import JOINT_MIRROR, JOINT_NAMES
 
 _CLUSTERS = 160
-_ARMS = np.array([JOINT_NAMES.index(f"{s}_{n}") for s in ("left", "right") for n in ("collar", "shoulder", "elbow", "wrist")])
+_ARMS = np.array(
+    [JOINT_NAMES.index(f"{s}_{n}") for s in ("left", "right") for n in ("collar", "shoulder", "elbow", "wrist")]
+)
 _NOISE_RAD = np.full(24, 0.05, np.float32)
 _NOISE_RAD[[12, 15, 20, 21]] = 0.12  # neck, head, wrists vary most and are measured worst
 _NOISE_RAD[[0, 22, 23]] = 0
@@ -69,7 +71,9 @@ def pose_library(rotvec: np.ndarray, clip: np.ndarray, body: BodyModel, clusters
     rng = np.random.default_rng(0)
     few = joints[rng.choice(len(joints), min(12000, len(joints)), replace=False)]
     centres = kmeans2(few, min(clusters, len(few)), iter=15, minit="++", seed=0)[0]
-    cluster = np.concatenate([_nearest(chunk, centres) for chunk in np.array_split(joints, max(1, len(joints) // 8192))])
+    cluster = np.concatenate(
+        [_nearest(chunk, centres) for chunk in np.array_split(joints, max(1, len(joints) // 8192))]
+    )
     up = rotation_matrices(rotvec[:, 0])[:, 1, 1]
     return PoseLibrary(rotvec, (_groups(clip), _groups(cluster)), np.flatnonzero(up > np.cos(np.radians(30))))
 
@@ -112,7 +116,9 @@ def _features(rotvec: np.ndarray, body: BodyModel) -> np.ndarray:
     cos, sin = np.cos(yaw), np.sin(yaw)
     joints = body.joints(rotvec, np.zeros(body.num_betas), np.zeros(3))[:, 1:]
     x, y, z = joints[..., 0], joints[..., 1], joints[..., 2]
-    return np.stack([cos[:, None] * x - sin[:, None] * z, y, sin[:, None] * x + cos[:, None] * z], -1).reshape(len(x), -1)
+    return np.stack([cos[:, None] * x - sin[:, None] * z, y, sin[:, None] * x + cos[:, None] * z], -1).reshape(
+        len(x), -1
+    )
 
 
 def _nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:

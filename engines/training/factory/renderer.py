@@ -154,7 +154,9 @@ class Renderer:
 
     def texture(self, name: str, image: np.ndarray) -> None:
         """Keep an image (h, w, 3 or 4) uint8, row 0 on top, under a name."""
-        self._textures[name] = self._upload(image)
+        self._textures[name] = texture = self._upload(image)
+        texture.build_mipmaps()
+        texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
 
     def render(self, drawings: list[Drawing], camera: Intrinsics, lighting: Lighting) -> Rendered:
         """Draw in the view `camera` of the stored crop."""
@@ -212,8 +214,7 @@ class Renderer:
     def _upload(self, image: np.ndarray) -> moderngl.Texture:
         flipped = np.ascontiguousarray(image[::-1])  # v runs upwards
         texture = self._gl.texture(flipped.shape[1::-1], flipped.shape[2], flipped.tobytes(), alignment=1)
-        texture.build_mipmaps()
-        texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+        texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
         return texture
 
     def _set(self, name: str, value: object) -> None:

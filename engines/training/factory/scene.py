@@ -140,8 +140,8 @@ def draw_lighting(camera: Camera, rng: np.random.Generator) -> Lighting:
     direction = camera.rotation @ (direction / np.linalg.norm(direction))
     warmth = rng.normal(0, 0.1)
     tint = np.array([1 + warmth, 1.0, 1 - warmth])
-    ambient = rng.uniform(0.2, 0.75)
-    light = tint * rng.uniform(0.25, 1.25) * (1.1 - ambient)
+    ambient = rng.uniform(0.25, 0.8)
+    light = tint * rng.uniform(0.4, 1.5) * (1.1 - ambient)
     return Lighting(
         direction=direction,
         light=tuple(map(float, light)),  # type: ignore[arg-type]

@@ -109,7 +109,9 @@ class Wardrobe:
         for item, kind in worn:
             texture = self._upload(item.texture) if item.texture else "white"
             plain = id(item) in self._plain
-            material = hair_material(texture, plain, rng) if kind == "hair" else clothes_material(texture, plain, pattern, rng)
+            material = (
+                hair_material(texture, plain, rng) if kind == "hair" else clothes_material(texture, plain, pattern, rng)
+            )
             surface = item.garment.surface
             corners = surface.posed(item.garment.fit(shaped), transforms)
             out.append(Drawing(surface=surface, corners=corners, material=material, person=person))
