@@ -41,7 +41,7 @@ test: lint
 	@$(PY) -m pytest -q $(ARGS)
 
 test-all:
-	@$(MAKE) --no-print-directory test TEST_EXTRAS=test,train
+	@$(MAKE) --no-print-directory test TEST_EXTRAS=test,train,cuda,tensorrt
 
 lint: $(TEST_STAMP)
 	@$(PY) -m ruff check --quiet
