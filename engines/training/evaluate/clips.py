@@ -132,9 +132,7 @@ def draw_worst(worst: Sequence[tuple[str, int, float]], out: Path) -> Path:
     """The worst frames of all clips as drawings of the mesh alone, by the product's own sheet command."""
     spec = [f"{out / f'{clip}.mcap'}:{frame}" for clip, frame, _ in worst[:SHEET_FRAMES]]
     sheet = out / "worst_frames.png"
-    subprocess.run(
-        [sys.executable, "-m", "pipeline.contact_sheet", "--mesh-alone", "--out", str(sheet), *spec], check=True
-    )
+    subprocess.run([sys.executable, "-m", "pipeline.log_sheet", "--out", str(sheet), *spec], check=True)
     return sheet
 
 
