@@ -62,9 +62,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder that holds data/mocap etc.")
     parser.add_argument("--cache", type=Path, default=None, help="folder of the fitted base mesh")
     parser.add_argument("--workers", type=int, default=1, help="processes; each renders whole shards")
-    parser.add_argument(
-        "--all-licences", action="store_true", help="backgrounds of any licence; not for shipped weights"
-    )
+    parser.add_argument("--all-licences", action="store_true", help="backgrounds of any licence, not for shipping")
     parser.add_argument("--no-share-alike", action="store_true", help="leave the CC BY-SA poses (HDM05) out")
     parser.add_argument("--overwrite", action="store_true", help="render shards again that are there already")
     args = parser.parse_args()

@@ -31,11 +31,6 @@ def load_backgrounds(shared: Path, *, val: bool, licences: Collection[str] = SHI
     return out
 
 
-def decode(photo: np.ndarray) -> np.ndarray:
-    """JPEG bytes -> (h, w, 3) uint8 RGB."""
-    return cv2.cvtColor(cv2.imdecode(photo, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-
-
 def random_patch(image: np.ndarray, size: int, rng: np.random.Generator, smallest: float = 0.5) -> np.ndarray:
     """A random square of an image, at least `smallest` of its short side, mirrored at random -> (size, size, 3)."""
     height, width = image.shape[:2]

@@ -47,7 +47,7 @@ class BaseMesh:
 
 
 def load_base_mesh(body: BodyModel, shared: Path, cache: Path | None = None) -> BaseMesh:
-    """The base mesh fitted to `body`; computed once (about a minute, needs the `train` extra), then cached by identity."""
+    """The base mesh fitted to `body`: computed once (a minute, needs the `train` extra), then cached by identity."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bodystream"
     path = (cache or root) / f"base-mesh-{body.identity}.npz"
     if not path.is_file():

@@ -33,7 +33,7 @@ def draw_sample(shard: SynthShard, index: int) -> np.ndarray:
     parts = cv2.resize(shard.parts(index), (size, size), interpolation=cv2.INTER_NEAREST)
     others = cv2.resize(shard.others(index), (size, size), interpolation=cv2.INTER_NEAREST)
     drawn = np.where((parts > 0)[..., None], image // 2 + part_colours()[parts] // 2, image)
-    drawn = np.where((others > 0)[..., None], drawn // 2 + np.uint8([120, 0, 0]), drawn)
+    drawn = np.where((others > 0)[..., None], drawn // 2 + np.array([120, 0, 0], np.uint8), drawn)
     drawn = np.ascontiguousarray(drawn)
     points = shard.points[index]
     pixels = (points[:, :2] * _ZOOM - 0.5).round().astype(int)

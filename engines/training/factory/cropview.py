@@ -89,20 +89,8 @@ def _tolerances() -> np.ndarray:
     """How far behind the visible surface a point may lie and still be the thing seen there, metres."""
     out = np.full(NUM_POINTS, 0.10)
     out[:NUM_COCO] = [0.04] * 5 + [0.13, 0.13] + [0.09] * 4 + [0.16, 0.16] + [0.10, 0.10, 0.09, 0.09]
-    trunk = (
-        "pelvis",
-        "left_hip",
-        "right_hip",
-        "spine1",
-        "spine2",
-        "spine3",
-        "neck",
-        "left_collar",
-        "right_collar",
-        "head",
-    )
-    for name in trunk:
-        out[NUM_COCO + JOINT_NAMES.index(name)] = 0.18
+    trunk = ("pelvis", "hip", "spine1", "spine2", "spine3", "neck", "collar", "head")
+    out[NUM_COCO:][[name.endswith(trunk) for name in JOINT_NAMES]] = 0.18
     return out.astype(np.float32)
 
 

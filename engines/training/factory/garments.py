@@ -43,9 +43,7 @@ def load_garment(mhclo: Path, obj: Path, mesh: BaseMesh) -> Garment:
     triples, barycentric, offsets, scales, hides = _read_mhclo(mhclo, len(mesh.template))
     uv, corners = _read_obj(obj)
     if (count := max(int(c[:, 0].max()) for c in corners) + 1) > len(triples):
-        raise ValueError(
-            f"{obj.name} uses {count} vertices, {mhclo.name} binds {len(triples)}; they do not belong together"
-        )
+        raise ValueError(f"{obj.name} uses {count} vertices, {mhclo.name} binds {len(triples)}; pair the right files")
     weights = np.maximum(np.einsum("vk,vkj->vj", barycentric, mesh.weights[triples]), 0)
     weights /= weights.sum(axis=1, keepdims=True)
     garment = Garment(

@@ -16,7 +16,7 @@ _UPPER_ARMS = [PART_NAMES.index(f"{s}_upper_arm") for s in ("left", "right")]
 _THIGHS = [PART_NAMES.index(f"{s}_thigh") for s in ("left", "right")]
 _SHINS = [PART_NAMES.index(f"{s}_shin") for s in ("left", "right")]
 _TORSO, _HIPS = PART_NAMES.index("torso"), PART_NAMES.index("hips")
-_NEUTRAL = np.tile(np.float32([1, 1, 1, 0]), (len(PART_NAMES), 1))
+_NEUTRAL = np.tile(np.array([1, 1, 1, 0], np.float32), (len(PART_NAMES), 1))
 
 
 def random_colour(rng: np.random.Generator) -> np.ndarray:
@@ -43,7 +43,7 @@ def random_pattern(photo: np.ndarray, rng: np.random.Generator, size: int = 128)
     y, x = np.mgrid[:size, :size] / size * 2 * np.pi
     waves = rng.integers(2, 14)
     if kind == "plain":
-        blend = np.zeros((size, size))
+        blend: np.ndarray = np.zeros((size, size), np.float32)
     elif kind == "stripes":
         blend = np.sin((x if rng.random() < 0.5 else y) * waves) > rng.uniform(-0.8, 0.8)
     elif kind == "checks":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from engines.training.factory.codec import decode_rgb, jpeg
+
 
 def photograph(image: np.ndarray, source_side_px: float, rng: np.random.Generator) -> np.ndarray:
     """(S, S, 3) uint8 RGB -> same, as a camera would have taken it.
@@ -26,7 +28,7 @@ def photograph(image: np.ndarray, source_side_px: float, rng: np.random.Generato
     image = np.clip(out, 0, 255).astype(np.uint8)
     if rng.random() < 0.6:
         quality = int(rng.integers(25, 90))
-        image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+        image = decode_rgb(jpeg(image, quality))
     if resolved < size:
         enlarge = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LINEAR, cv2.INTER_NEAREST)[
             rng.integers(4 if resolved > 0.7 * size else 3)
@@ -40,8 +42,8 @@ def _motion_blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1 / length
     turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), rng.uniform(0, 180), 1)
-    kernel = cv2.warpAffine(kernel, turn, (length, length))
-    return cv2.filter2D(image, -1, kernel / max(float(kernel.sum()), 1e-6))
+    turned = cv2.warpAffine(kernel, turn, (length, length))
+    return cv2.filter2D(image, -1, turned / turned.sum())
 
 
 def _tone(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

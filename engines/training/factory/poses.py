@@ -13,9 +13,7 @@ from engines.body.rotations import rotation_matrices, rotation_vectors
 from engines.keypoints import JOINT_MIRROR, JOINT_NAMES
 
 _CLUSTERS = 160
-_ARMS = np.array(
-    [JOINT_NAMES.index(f"{s}_{n}") for s in ("left", "right") for n in ("collar", "shoulder", "elbow", "wrist")]
-)
+_ARMS = np.array([k for k, name in enumerate(JOINT_NAMES) if name.endswith(("collar", "shoulder", "elbow", "wrist"))])
 _NOISE_RAD = np.full(24, 0.05, np.float32)
 _NOISE_RAD[[12, 15, 20, 21]] = 0.12  # neck, head, wrists vary most and are measured worst
 _NOISE_RAD[[0, 22, 23]] = 0
@@ -71,9 +69,8 @@ def pose_library(rotvec: np.ndarray, clip: np.ndarray, body: BodyModel, clusters
     rng = np.random.default_rng(0)
     few = joints[rng.choice(len(joints), min(12000, len(joints)), replace=False)]
     centres = kmeans2(few, min(clusters, len(few)), iter=15, minit="++", seed=0)[0]
-    cluster = np.concatenate(
-        [_nearest(chunk, centres) for chunk in np.array_split(joints, max(1, len(joints) // 8192))]
-    )
+    chunks = np.array_split(joints, max(1, len(joints) // 8192))
+    cluster = np.concatenate([_nearest(chunk, centres) for chunk in chunks])
     up = rotation_matrices(rotvec[:, 0])[:, 1, 1]
     return PoseLibrary(rotvec, (_groups(clip), _groups(cluster)), np.flatnonzero(up > np.cos(np.radians(30))))
 
@@ -116,9 +113,8 @@ def _features(rotvec: np.ndarray, body: BodyModel) -> np.ndarray:
     cos, sin = np.cos(yaw), np.sin(yaw)
     joints = body.joints(rotvec, np.zeros(body.num_betas), np.zeros(3))[:, 1:]
     x, y, z = joints[..., 0], joints[..., 1], joints[..., 2]
-    return np.stack([cos[:, None] * x - sin[:, None] * z, y, sin[:, None] * x + cos[:, None] * z], -1).reshape(
-        len(x), -1
-    )
+    cos, sin = cos[:, None], sin[:, None]
+    return np.stack([cos * x - sin * z, y, sin * x + cos * z], axis=-1).reshape(len(x), -1)
 
 
 def _nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -49,7 +49,8 @@ void main() {
     float painted = max(pattern_mix, step(0.5, here.a));
     vec3 shade = vec3(0.35 + 0.65 * dot(texel.rgb, vec3(0.3, 0.6, 0.1)));
     if (here.a > 0.5) shade = vec3(1.0);
-    vec3 base = mix(clamp(colour * texel.rgb, 0.0, 1.0) * gain, texture(pattern, uv * pattern_scale).rgb * shade, painted);
+    vec3 cloth = texture(pattern, uv * pattern_scale).rgb * shade;
+    vec3 base = mix(clamp(colour * texel.rgb, 0.0, 1.0) * gain, cloth, painted);
     base = pow(clamp(base * here.rgb, 0.0, 1.0), vec3(2.2));
     vec3 n = normalize(towards), eye = -normalize(at);
     if (dot(n, eye) < 0.0) n = -n;
@@ -77,7 +78,7 @@ class Material:
     colour: np.ndarray = field(default_factory=lambda: np.eye(3, dtype=np.float32))
     """(3, 3) applied to texture colours."""
     gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    zone: np.ndarray = field(default_factory=lambda: np.tile(np.float32([1, 1, 1, 0]), (16, 1)))
+    zone: np.ndarray = field(default_factory=lambda: np.tile(np.array([1, 1, 1, 0], np.float32), (16, 1)))
     """(16, 4) per part class: rgb factor, and 1 where the pattern paints the part."""
     gloss: float = 0.02
     alpha_cut: float = 0.0
@@ -127,7 +128,7 @@ class Renderer:
     """Owns a GL context. Surfaces and textures stay on the device, keyed by identity and name."""
 
     def __init__(self, size: int = CROP_PX * SUPERSAMPLING) -> None:
-        self._gl = moderngl.create_context(standalone=True, backend="egl")
+        self._gl = moderngl.create_context(standalone=True, backend="egl")  # type: ignore[arg-type]
         self._size = size
         self._program = self._gl.program(vertex_shader=_VERTEX, fragment_shader=_FRAGMENT)
         self._targets = [

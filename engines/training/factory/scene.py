@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from engines.body import BodyModel
-from engines.training.factory.backgrounds import colour_jitter, decode, procedural, random_patch
+from engines.training.factory.backgrounds import colour_jitter, procedural, random_patch
+from engines.training.factory.codec import decode_rgb
 from engines.training.factory.cropview import CropView, label_points, point_box, view_around
 from engines.training.factory.framing import Camera, Framing, draw_camera, draw_framing, place, yaw_rotation
 from engines.training.factory.materials import random_pattern
@@ -66,7 +67,7 @@ class Studio:
         target, camera, translation = self._placed_target(rng)
         points = target.points + translation
         view = view_around(camera.intrinsics.project(points), camera.intrinsics, camera.size, rng)
-        photo = decode(self.backgrounds[rng.integers(len(self.backgrounds))])
+        photo = decode_rgb(self.backgrounds[int(rng.integers(len(self.backgrounds)))])
         drawings = self._dress(target, translation, TARGET_ID, photo, rng)
         for person in range(rng.choice(3, p=[0.68, 0.23, 0.09])):
             drawings += self._bystander(translation, camera, TARGET_ID + 1 + person, photo, rng)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import cv2
 import numpy as np
+
+from engines.training.factory.codec import decode_mask, decode_rgb, jpeg, png
 
 FORMAT = "bodystream-synth/1"
 CROP_PX = 224
@@ -84,15 +85,15 @@ class SynthShard:
 
     def image(self, index: int) -> np.ndarray:
         """(224, 224, 3) uint8 RGB."""
-        return cv2.cvtColor(cv2.imdecode(self.encoded("image", index), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        return decode_rgb(self.encoded("image", index))
 
     def parts(self, index: int) -> np.ndarray:
         """(112, 112) uint8 part classes of the target."""
-        return cv2.imdecode(self.encoded("parts", index), cv2.IMREAD_GRAYSCALE)
+        return decode_mask(self.encoded("parts", index))
 
     def others(self, index: int) -> np.ndarray:
         """(112, 112) uint8, 1 where another person is seen."""
-        return cv2.imdecode(self.encoded("others", index), cv2.IMREAD_GRAYSCALE)
+        return decode_mask(self.encoded("others", index))
 
 
 def write_shard(path: str | Path, samples: Sequence[SynthSample], body: str = "") -> None:
@@ -101,7 +102,8 @@ def write_shard(path: str | Path, samples: Sequence[SynthSample], body: str = ""
         raise ValueError("0 samples given, a shard needs at least one")
     arrays: dict[str, np.ndarray] = {"format": np.array(FORMAT), "body": np.array(body)}
     for kind in _BLOBS:
-        encoded = [_encode(kind, getattr(sample, kind)) for sample in samples]
+        pictures = [getattr(sample, kind) for sample in samples]
+        encoded = [jpeg(p, JPEG_QUALITY) for p in pictures] if kind == "image" else [png(p) for p in pictures]
         arrays[kind] = np.concatenate(encoded)
         arrays[f"{kind}_offsets"] = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
     for name in LABELS:
@@ -123,10 +125,3 @@ def read_shard(path: str | Path) -> SynthShard:
             blobs={kind: (data[kind], data[f"{kind}_offsets"]) for kind in _BLOBS},
             **{name: data[name] for name in LABELS},
         )
-
-
-def _encode(kind: str, picture: np.ndarray) -> np.ndarray:
-    if kind == "image":
-        bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-        return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].reshape(-1)
-    return cv2.imencode(".png", picture)[1].reshape(-1)

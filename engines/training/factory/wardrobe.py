@@ -26,10 +26,13 @@ _TEXTURE_PX = 512
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
-    """A garment with its colour texture (None where it has none)."""
+    """A garment and what it is coloured with."""
 
     garment: Garment
     texture: str | None
+    """Its colours, or at least its folds (ambient occlusion), or None."""
+    plain: bool
+    """True where the texture has no colours."""
     sex: str
 
 
@@ -43,15 +46,12 @@ class Wardrobe:
         self._textures: dict[str, list[tuple[str, str]]] = {}
         for entry in json.loads((self._folder / "index.json").read_text()):
             files, kind = entry["files"], entry["kind"]
-            texture = files.get("diffuse") or files.get("ao")
             if files.get("mhclo"):
                 garment = load_garment(self._folder / files["mhclo"], self._folder / files["obj"], mesh)
-                item = Item(garment, texture if files.get("diffuse") else files.get("ao"), entry["sex"])
-                self._items.setdefault(kind, []).append(item)
-                if not files.get("diffuse"):
-                    self._plain = getattr(self, "_plain", set()) | {id(item)}
+                texture = files["diffuse"] or files["ao"]
+                self._items.setdefault(kind, []).append(Item(garment, texture, not files["diffuse"], entry["sex"]))
             else:
-                self._textures.setdefault(kind, []).append((texture, entry["sex"]))
+                self._textures.setdefault(kind, []).append((files["diffuse"], entry["sex"]))
         quads = mesh.faces
         corners = np.stack([quads, mesh.face_uv], axis=-1)
         self._skin = self._base_surface(corners[(quads < SKIN_VERTICES).all(axis=1)])
@@ -108,10 +108,10 @@ class Wardrobe:
         ]
         for item, kind in worn:
             texture = self._upload(item.texture) if item.texture else "white"
-            plain = id(item) in self._plain
-            material = (
-                hair_material(texture, plain, rng) if kind == "hair" else clothes_material(texture, plain, pattern, rng)
-            )
+            if kind == "hair":
+                material = hair_material(texture, item.plain, rng)
+            else:
+                material = clothes_material(texture, item.plain, pattern, rng)
             surface = item.garment.surface
             corners = surface.posed(item.garment.fit(shaped), transforms)
             out.append(Drawing(surface=surface, corners=corners, material=material, person=person))
