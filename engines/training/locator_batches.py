@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from engines.training.augment import distort_colours, warp
@@ -90,18 +91,30 @@ def paint_targets(boxes: np.ndarray, ignore: np.ndarray, cells: int) -> tuple[np
     return heat, weight, np.maximum(sides, 1.0), sides_weight
 
 
-def place(rng: np.random.Generator, photo: Photo, size_px: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A random view of a photograph: image, boxes and ignored boxes in input pixels."""
+def place(
+    rng: np.random.Generator, photo: Photo, size_px: int, around: Photo | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A random view of a photograph: image, boxes and ignored boxes in input pixels.
+
+    Where it leaves the canvas empty, ``around``, a picture without people, fills it, or else black.
+    """
     height, width = photo.image.shape[:2]
     fit = size_px / max(height, width)
-    scale = fit * np.exp(rng.uniform(np.log(0.45), np.log(1.6)))
+    scale = fit * np.exp(rng.uniform(np.log(0.55), np.log(1.7)))
     slack = np.array([size_px - width * scale, size_px - height * scale])
     shift = rng.uniform(0, 1, 2) * slack
     matrix = np.array([[scale, 0, shift[0]], [0, scale * np.exp(rng.normal(0, 0.06)), shift[1]]])
     mirror = rng.random() < 0.5
     if mirror:
         matrix[0] = [-scale, 0, size_px - shift[0]]
-    image = distort_colours(rng, warp(photo.image, matrix, size_px), 1.0)
+    image = warp(photo.image, matrix, size_px)
+    if around is not None:
+        low = np.clip(np.sort([matrix[:, 2], matrix[:, 2] + np.diag(matrix) * (width, height)], axis=0), 0, size_px)
+        (x0, y0), (x1, y1) = low.astype(int)
+        canvas = cv2.resize(around.image, (size_px, size_px), interpolation=cv2.INTER_AREA)
+        canvas[y0:y1, x0:x1] = image[y0:y1, x0:x1]
+        image = canvas
+    image = distort_colours(rng, image, 1.0)
 
     def move(boxes: np.ndarray) -> np.ndarray:
         moved = boxes.copy()
@@ -121,6 +134,7 @@ def draw_locator_batch(rng: np.random.Generator, photos: list[Photo], count: int
     """``count`` random views; a fifth are two by two mosaics, for small people and clutter."""
     rows = []
     cells = size_px // STRIDE
+    empty = [photo for photo in photos if not len(photo.boxes) and not len(photo.ignore)]
     for _ in range(count):
         if rng.random() < 0.2:
             half = size_px // 2
@@ -132,6 +146,7 @@ def draw_locator_batch(rng: np.random.Generator, photos: list[Photo], count: int
                 for k in (1, 2)
             )
         else:
-            image, boxes, ignore = place(rng, photos[rng.integers(len(photos))], size_px)
+            around = empty[rng.integers(len(empty))] if empty and rng.random() < 0.6 else None
+            image, boxes, ignore = place(rng, photos[rng.integers(len(photos))], size_px, around)
         rows.append((image, *paint_targets(boxes, ignore, cells)))
     return LocatorBatch(*(np.stack(column) for column in zip(*rows, strict=True)))

@@ -1,0 +1,85 @@
+"""From crops to evidence: run the trunk on squares of pictures and read its heads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from kernels.crop_normalize import crop_batch
+
+from engines.camera import Intrinsics
+from engines.runtime import Engine
+from kernels.decode_heatmaps import decode_heatmaps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropRequest:
+    """A square of a picture around one person, the side already padded."""
+
+    image: np.ndarray
+    """(H, W, 3) uint8 RGB."""
+    center_px: np.ndarray
+    """(2,) pixels."""
+    side_px: float
+    intrinsics: Intrinsics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the trunk sees in B crops."""
+
+    points_px: np.ndarray
+    """(B, 41, 3) float32: x, y in source pixels, confidence."""
+    depth_m: np.ndarray
+    """(B, 41) float32, relative to the pelvis along the ray of the crop's centre."""
+    person: np.ndarray
+    """(B, S/4, S/4) bool: the segmentation, any part of the person."""
+    features: np.ndarray
+    """(B, C, S/8, S/8) float32."""
+
+
+def cut_crops(requests: list[CropRequest], size_px: int) -> np.ndarray:
+    """(B, S, S, 3) uint8 crops of the requests; requests of one picture are cut together."""
+    crops = np.empty((len(requests), size_px, size_px, 3), np.uint8)
+    for picture in {id(request.image): request.image for request in requests}.values():
+        rows = [row for row, request in enumerate(requests) if request.image is picture]
+        centers = np.stack([requests[row].center_px for row in rows])
+        crops[rows] = crop_batch(picture, centers, np.array([requests[row].side_px for row in rows]), size_px)
+    return crops
+
+
+def read_trunk(outputs: dict[str, np.ndarray], requests: list[CropRequest], size_px: int) -> Evidence:
+    """Trunk outputs of the requests' crops -> evidence in source pixels."""
+    points = decode_heatmaps(outputs["heatmaps"], size_px)
+    centers = np.stack([request.center_px for request in requests])[:, None]
+    sides = np.array([request.side_px for request in requests], np.float32)[:, None, None]
+    points[..., :2] = centers + (points[..., :2] / size_px - 0.5) * sides
+    parts = outputs["parts"]
+    return Evidence(
+        points_px=points,
+        depth_m=outputs["depth"],
+        person=parts[:, 1:].max(1) > parts[:, 0],
+        features=outputs["features"],
+    )
+
+
+class TrunkReader:
+    """The trunk as an engine, between crops and evidence."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        size = engine.inputs[0].shape[1]
+        assert size is not None
+        self.size_px = size
+
+    def crops(self, requests: list[CropRequest]) -> np.ndarray:
+        """See `cut_crops`."""
+        return cut_crops(requests, self.size_px)
+
+    def infer(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        """One engine call for all crops."""
+        return self._engine({"crops": crops})
+
+    def read(self, outputs: dict[str, np.ndarray], requests: list[CropRequest]) -> Evidence:
+        """See `read_trunk`."""
+        return read_trunk(outputs, requests, self.size_px)

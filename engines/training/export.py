@@ -1,0 +1,130 @@
+"""Ship a trained trunk or locator: ``python -m engines.training.export trunk --run RUN --preset small``.
+
+Writes to engines/weights: NAME-PRESET.safetensors (float16, training goes on from it), NAME-PRESET.onnx (float),
+NAME-PRESET.int8.onnx (Q/DQ by NNCF on real crops) and NAME-PRESET.json (the sidecar), and prints what each
+precision costs in accuracy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from engines.locator import Locator, letterbox
+from engines.networks import build
+from engines.networks.deploy import example_input
+from engines.networks.onnx_halves import store_halves
+from engines.runtime import load_engine
+from engines.runtime.engine import TensorSpec
+from engines.runtime.quantize import quantize
+from engines.runtime.sidecar import Sidecar
+from engines.training.augment import AugmentRanges
+from engines.training.evaluate.locator import detection_accuracy
+from engines.training.evaluate.trunk import point_accuracy
+from engines.training.locator_batches import load_photos
+from engines.training.photos.person_crops import load_crops
+from engines.training.trunk_batches import PhotoSource, draw_batch
+from kernels.decode_heatmaps import decode_heatmaps
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+KEEP_FLOAT = {"trunk": ["/Softmax.*", "/Einsum.*", "/Log.*", "/Exp.*"], "locator": ["/Exp.*"]}
+
+
+def export_onnx(name: str, preset: str, state: dict[str, torch.Tensor], folder: Path) -> Path:
+    """Weights, sidecar and float ONNX (float32 constants) of a deployed network; returns the ONNX path."""
+    network = build(name, preset)
+    halves = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+    network.load_state_dict(
+        {key: value.float() if value.is_floating_point() else value for key, value in halves.items()}
+    )
+    network.eval()
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({key: value.contiguous() for key, value in halves.items()}, folder / f"{name}-{preset}.safetensors")
+    example = example_input(name, preset)
+    names_in, names_out = list(network.inputs), list(network.outputs)  # type: ignore[arg-type]
+    path = folder / f"{name}-{preset}.onnx"
+    torch.onnx.export(
+        network, (example,), str(path), input_names=names_in, output_names=names_out, opset_version=17, dynamo=False,
+        dynamic_axes={key: {0: "N"} for key in names_in + names_out},
+    )  # fmt: skip
+    with torch.inference_mode():
+        results = network(example)
+
+    def spec(key: str, tensor: torch.Tensor) -> TensorSpec:
+        return TensorSpec(key, (None, *tensor.shape[1:]), tensor.numpy().dtype)
+
+    Sidecar(
+        network=name, preset=preset, weights=f"{name}-{preset}.safetensors", inputs=(spec(names_in[0], example),),
+        outputs=tuple(spec(key, value) for key, value in zip(names_out, results, strict=True)),
+    ).write(path)  # fmt: skip
+    return path
+
+
+def trunk_calibration(cache: Path, shared: Path, size_px: int) -> Iterator[dict[str, np.ndarray]]:
+    """Training crops, lightly augmented."""
+    source = PhotoSource(load_crops(cache, shared, "train"))
+    ranges = AugmentRanges(rotation_deg=10, colour=0.5, occluder_probability=0.1)
+    batch = draw_batch(np.random.default_rng(0), [(source, 1.0)], 300, size_px, ranges)
+    for image in batch.images:
+        yield {"crops": image[None]}
+
+
+def locator_calibration(shared: Path, size_px: int) -> Iterator[dict[str, np.ndarray]]:
+    """Whole validation photographs, letterboxed."""
+    for photo in load_photos(shared, "val"):
+        yield {"picture": letterbox(photo.image, size_px)[0][None]}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line; see --help."""
+    parser = argparse.ArgumentParser(prog="python -m engines.training.export", description=__doc__)
+    parser.add_argument("network", choices=("trunk", "locator"))
+    parser.add_argument("--preset", default="small")
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    arguments = parser.parse_args(argv)
+    name, preset = arguments.network, arguments.preset
+    average = torch.load(arguments.run / "checkpoint.pt", map_location="cpu", weights_only=True)["average"]
+    prefix = "trunk." if name == "trunk" else "net."
+    path = export_onnx(name, preset, {prefix + key: value for key, value in average.items()}, arguments.out)
+    size = example_input(name, preset).shape[1]
+    calibration = (
+        trunk_calibration(arguments.cache, arguments.shared, size)
+        if name == "trunk"
+        else locator_calibration(arguments.shared, size)
+    )
+    print(quantize(path, calibration, keep_float=KEEP_FLOAT[name]), flush=True)
+    store_halves(path)
+    for precision in ("f32", "bf16", "int8"):
+        target = path.with_suffix(".int8.onnx") if precision == "int8" else path
+        with load_engine(target, "openvino", precision) as engine:  # type: ignore[arg-type]
+            if name == "locator":
+                locator = Locator(engine, size, min_score=0.05)
+                print(precision, detection_accuracy(locator, load_photos(arguments.shared, "val")), flush=True)
+                continue
+            val = load_crops(arguments.cache, arguments.shared, "val")
+
+            def predict(images: np.ndarray, engine=engine) -> np.ndarray:
+                heatmaps = [engine({"crops": image[None]})["heatmaps"] for image in images]
+                return decode_heatmaps(np.concatenate(heatmaps), images.shape[1])
+
+            for human in (True, False):
+                print(
+                    precision,
+                    "human" if human else "teacher",
+                    point_accuracy(predict, val, size, human=human),
+                    flush=True,
+                )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
