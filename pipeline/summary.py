@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import threading
@@ -12,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from pipeline.errors import OutputError
 from pipeline.types import FrameResult
@@ -143,12 +144,18 @@ class RunStats:
 
 
 def write_summary(path: str | Path, summary: Mapping[str, Any]) -> None:
-    """Write JSON atomically: the file is whole or not there. Raises OutputError."""
+    """Write JSON atomically: the file is whole or not there; NaN becomes null. Raises OutputError."""
+    data = msgspec.json.format(msgspec.json.encode(summary, enc_hook=_plain)) + b"\n"
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
+        partial.write_bytes(data)
         os.replace(partial, target)
     except OSError as error:
         raise OutputError(f"summary {target} cannot be written ({error.strerror}); choose another path") from error
+
+
+def _plain(value: Any) -> Any:
+    """numpy scalars and arrays, paths -> what JSON knows."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)

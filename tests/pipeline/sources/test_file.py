@@ -16,11 +16,7 @@ from tests.pipeline.sources.video_files import corner_names, level_picture, quad
 LEVELS = range(20, 240, 10)
 PIXELS = {"mjpeg": "yuvj420p"}
 TEN_BIT = [("ffv1", "yuv420p10le"), ("libx265", "yuv420p10le"), ("ffv1", "gray10le")]
-NOT_VIDEOS = [
-    (b"", "empty"),
-    (b"Dear diary, nobody came.\n" * 99, "no video|cannot be opened"),
-    (bytes(4096), "cannot be"),
-]
+NOT_VIDEOS = [(b"", "empty"), (b"Dear diary, nobody came.\n" * 99, "no video|cannot be"), (bytes(4096), "cannot be")]
 
 
 def noise_pictures(count: int) -> list[np.ndarray]:

@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import parse
+from pipeline.config import RunConfig, load_config
+from pipeline.errors import UsageError
+
+PRESETS = sorted(Path(__file__).parents[2].glob("configs/*.toml"))
+
+
+def write(tmp_path, text):
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_presets_load_and_their_sources_make_sense(path):
+    config = load_config(path, {"source": ["test:"]} if "source" not in path.read_text().split("#", 3)[-1] else {})
+    assert config != RunConfig(source=config.source), "a preset sets something"
+    streams = [options.stream for _, options in config.sources()]
+    assert streams and len(set(streams)) == len(streams)
+
+
+def test_all_presets_are_there():
+    assert {p.stem for p in PRESETS} >= {"webcam", "rtsp", "file", "fleet", "low-latency", "high-accuracy"}
+
+
+FLAGS = {
+    "source": "a.mp4", "method": "smplify", "runtime": "torch", "precision": "bf16", "threads": "3", "body": "x.npz",
+    "max-people": "2", "smoothing": "none", "fov": "60.5", "intrinsics": "1,2,3,4.5", "max-frames": "7", "hwaccel": "auto",
+    "decode-threads": "2", "realtime": True, "publish": "tcp://127.0.0.1:1", "mesh": True, "allow-plaintext": True,
+    "keys": "k", "record": "r.mcap", "overlay": "o.mp4", "contact-sheet": "c.png", "summary": "s.json", "out": "d",
+    "view": True, "log-level": "debug", "quiet": True,
+}  # fmt: skip
+
+
+def test_every_field_has_a_sample():
+    assert {flag.replace("-", "_") for flag in FLAGS} == set(RunConfig.__struct_fields__)
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_every_flag_is_also_a_toml_key(tmp_path, flag):
+    value = FLAGS[flag]
+    as_flag = parse([f"--{flag}"] if value is True else [f"--{flag}", value])
+    toml = "true" if value is True else value if value.replace(".", "").isdigit() else f'"{value}"'
+    as_key = parse(["--config", write(tmp_path, f"{flag} = {toml}\n")])
+    assert as_flag == as_key != RunConfig()
+
+
+def test_flags_win_over_the_file(tmp_path):
+    path = write(tmp_path, 'source = ["a.mp4"]\nmax-people = 3\nmesh = true\nfov = 60\n')
+    config = parse(["--config", path, "--source", "b.mp4", "--source", "c.mp4", "--no-mesh", "--intrinsics", "9,9,1,1"])
+    assert config.source == ("b.mp4", "c.mp4") and config.max_people == 3 and not config.mesh
+    assert config.fov is None and config.intrinsics == (9, 9, 1, 1), "one camera replaces the other"
+
+
+def test_source_tables(tmp_path):
+    path = write(
+        tmp_path,
+        'fov = 70\n[[source]]\nspec = "webcam:0"\nname = "door"\nintrinsics = [500, 500, 320, 240]\n'
+        '[[source]]\nspec = "clip.mp4"\nrealtime = true\n',
+    )
+    (one, door), (two, clip) = parse(["--config", path]).sources()
+    assert (one, door.stream, door.camera.intrinsics) == ("webcam:0", "door", (500, 500, 320, 240))
+    assert (two, clip.stream, clip.camera.fov_deg, clip.realtime, door.realtime) == (
+        "clip.mp4",
+        "clip",
+        70,
+        True,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("max-poeple = 3", "unknown key 'max-poeple'; did you mean max-people"),
+        ("[[source]]\nspek = 'x'", "unknown key 'spek'; did you mean spec"),
+        ("[[source]]\nname = 'x'", "missing required field `spec`|spec"),
+        ("[[source]]\nspec = 'a'\nname = 'x'\n[[source]]\nspec = 'b'\nname = 'x'", "two sources are named 'x'"),
+        ("[[source]]\nspec = 'a'\nname = 'x y'", "stream name is 'x y'"),
+        ("max-people = 0", "max-people is 0: expected int >= 1"),
+        ("max-frames = 'many'", "max-frames is 'many'"),
+        ("method = 'bilyer'", "method is 'bilyer'; did you mean bilayer"),
+        ("fov = 180.0", "field of view is 180.0 degrees, it must lie between 0 and 180"),
+        ("intrinsics = [1, 2, 3]", "intrinsics is .*length 4"),
+        ("intrinsics = '1,2,3,x'", "expected float"),
+        ("fov = 60\nintrinsics = [1, 1, 1, 1]", "exclude each other"),
+        ("max-people = ", "not valid TOML"),
+    ],
+)
+def test_nonsense_is_explained(tmp_path, text, words):
+    with pytest.raises(UsageError, match=words):
+        parse(["--config", write(tmp_path, text), *([] if "source" in text else ["--source", "x"])]).sources()
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--sorce", "x"], "unknown argument '--sorce'; did you mean --source"),
+        (["clip.mp4"], "sources need --source"),
+        (["--max-frames"], "expected one argument"),
+        (["--max-frames", "-1"], "max-frames is '-1': expected int >= 1"),
+        (["--config", "/nowhere.toml"], "cannot be read"),
+        (["--over", "x"], "did you mean --overlay"),
+    ],
+)
+def test_wrong_flags_are_explained(argv, words):
+    with pytest.raises(UsageError, match=words):
+        parse(argv)
