@@ -71,11 +71,11 @@ class Studio:
         drawings = self._dress(target, translation, TARGET_ID, photo, rng)
         for person in range(rng.choice(3, p=[0.68, 0.23, 0.09])):
             drawings += self._bystander(translation, camera, TARGET_ID + 1 + person, photo, rng)
-        for _ in range(rng.choice(3, p=[0.7, 0.22, 0.08])):
+        for _ in range(rng.choice(3, p=[0.77, 0.17, 0.06])):
             cloth = random_pattern(random_patch(photo, 128, rng, 0.2), rng)
             drawings.append(draw_occluder(points, cloth, rng))
-        rendered = self.renderer.render(drawings, view.intrinsics, draw_lighting(camera, rng))
         backdrop = self._backdrop(photo, rng)
+        rendered = self.renderer.render(drawings, view.intrinsics, draw_lighting(camera, backdrop, rng))
         image = photograph(compose(rendered.rgba, backdrop), view.side, rng)
         return finish(image, rendered, target, translation, view)
 
@@ -133,20 +133,23 @@ class Studio:
         return backdrop
 
 
-def draw_lighting(camera: Camera, rng: np.random.Generator) -> Lighting:
-    """A light from anywhere above or level, a sky; colours from candle to shade."""
+def draw_lighting(camera: Camera, backdrop: np.ndarray, rng: np.random.Generator) -> Lighting:
+    """A light from anywhere above or level, a sky; colours from candle to shade, half of them as in the backdrop."""
     direction = rng.normal(size=3)
     direction[1] = abs(direction[1]) * 0.9 - 0.1
     direction[2] += 0.5  # more often from the camera's side
     direction = camera.rotation @ (direction / np.linalg.norm(direction))
     warmth = rng.normal(0, 0.1)
     tint = np.array([1 + warmth, 1.0, 1 - warmth])
+    if rng.random() < 0.5:
+        mean = (backdrop.reshape(-1, 3).mean(axis=0) / 255) ** 2.2
+        tint = tint * np.clip(mean / 0.2, 0.3, 1.6) ** rng.uniform(0.3, 0.9)
     ambient = rng.uniform(0.25, 0.8)
     light = tint * rng.uniform(0.4, 1.5) * (1.1 - ambient)
     return Lighting(
         direction=direction,
         light=tuple(map(float, light)),  # type: ignore[arg-type]
-        ambient=tuple(map(float, ambient * (2 - tint) * rng.normal(1, 0.03, 3))),  # type: ignore[arg-type]
+        ambient=tuple(map(float, ambient * tint * rng.normal(1, 0.05, 3))),  # type: ignore[arg-type]
         up=camera.rotation @ np.array([0.0, 1.0, 0.0]),
     )
 
