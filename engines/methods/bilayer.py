@@ -1,0 +1,126 @@
+"""The default method: points (and trunk features) of a crop -> pose, shape and place of a body.
+
+After Bilayer-Graph (3DV 2021); see `engines.networks.bilayer`. Everything here is numpy: the network is an engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from engines.body import BodyModel
+from engines.body.rotations import rotation_vectors
+from engines.camera import Intrinsics
+from engines.keypoints import NUM_COCO, NUM_POINTS
+from engines.methods.placement import place_body
+from engines.methods.virtual_camera import VirtualCamera
+from engines.runtime import Engine
+
+MIN_CONFIDENCE = 0.05
+"""Points below are as good as missing, and the network is told so."""
+OPENING = (-3.3, 0.3)
+"""Logarithms of the tangent of half a crop's opening that training covers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Network inputs of B crops and the cameras they were made with."""
+
+    inputs: dict[str, np.ndarray]
+    """`points` (B, 41, 5) and `camera` (B, 1) float32; see `prepare`."""
+    view: VirtualCamera
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bodies:
+    """B bodies in the source cameras' frames, float32."""
+
+    pose: np.ndarray
+    """(B, 24, 3) rotation vectors."""
+    betas: np.ndarray
+    """(B, 10)"""
+    translation: np.ndarray
+    """(B, 3) metres: the pelvis."""
+    joints: np.ndarray
+    """(B, 24, 3) metres."""
+
+
+def prepare(
+    points_px: np.ndarray,
+    depth_m: np.ndarray | None,
+    intrinsics: list[Intrinsics],
+    centers_px: np.ndarray,
+    sides_px: np.ndarray,
+) -> Prepared:
+    """points_px (B, 41, 3) x, y, confidence in source pixels (or (B, 17, 3): landmarks alone); depth_m (B, 41) relative
+    to the pelvis, NaN where unknown, or None; one camera, centre and side per crop.
+
+    `points` holds x, y in crop units, confidence, depth, 1 where depth is known; zeros where the point is missing.
+    Raises ValueError on other shapes.
+    """
+    points_px = np.asarray(points_px, np.float32)
+    count = len(intrinsics)
+    if points_px.shape not in ((count, NUM_POINTS, 3), (count, NUM_COCO, 3)):
+        raise ValueError(
+            f"points_px has shape {points_px.shape}, {count} cameras need ({count}, {NUM_POINTS}, 3) or ({count}, {NUM_COCO}, 3)"
+        )
+    given = points_px.shape[1]
+    view = VirtualCamera.of_crops(intrinsics, centers_px, sides_px)
+    present = np.isfinite(points_px).all(-1) & (points_px[..., 2] >= MIN_CONFIDENCE)
+    points = np.zeros((count, NUM_POINTS, 5), np.float32)
+    safe = np.where(present[..., None], points_px, 0)
+    points[:, :given, :2] = view.to_crop(safe[..., :2])
+    points[:, :given, 2] = np.minimum(safe[..., 2], 1)
+    if depth_m is not None:
+        if depth_m.shape != (count, given):
+            raise ValueError(f"depth_m has shape {depth_m.shape}, it must be ({count}, {given}) like the points")
+        known = np.isfinite(depth_m)
+        points[:, :given, 3] = np.where(known, depth_m, 0)
+        points[:, :given, 4] = known
+    points[:, :given] *= present[..., None]
+    # Far away all openings look alike; the network has seen none smaller or larger than these.
+    opening = np.log(view.half_tan).clip(*OPENING)[:, None].astype(np.float32)
+    return Prepared(inputs={"points": points, "camera": opening}, view=view)
+
+
+def finish(outputs: Mapping[str, np.ndarray], prepared: Prepared, body: BodyModel) -> Bodies:
+    """Network outputs `rotations` (B, 24, 3, 3), `betas` (B, 10), `placement` (B, 3), `landmarks` (B, 17, 3) and
+    `joints` (B, 24, 3) relative to the pelvis, all in the virtual camera -> bodies in the source camera."""
+    view, half_tan = prepared.view, prepared.view.half_tan[:, None]
+    scale = np.exp(outputs["placement"][:, :1])
+    guess = np.concatenate((outputs["placement"][:, 1:] * scale, scale / half_tan), 1)
+    points = np.concatenate((outputs["landmarks"], outputs["joints"]), 1)
+    seen = prepared.inputs["points"]
+    # Two points of one limb carry the same evidence: squared confidences, landmarks and joints alike.
+    translation = place_body(points, seen[..., :2] * half_tan[:, None], seen[..., 2] ** 2, guess)
+    rotations = np.array(outputs["rotations"], np.float32)
+    rotations[:, 0] = view.R_virtual_source.transpose(0, 2, 1) @ rotations[:, 0]
+    pose = rotation_vectors(rotations).astype(np.float32)
+    betas = outputs["betas"].astype(np.float32)
+    place = view.to_source(translation[:, None])[:, 0]
+    return Bodies(pose=pose, betas=betas, translation=place, joints=body.joints(rotations, betas, place))
+
+
+class BilayerLifter:
+    """The network as an engine, between `prepare` and `finish`. Close the engine where it was opened."""
+
+    def __init__(self, engine: Engine, body: BodyModel) -> None:
+        self._engine, self._body = engine, body
+        self._names = {spec.name for spec in engine.inputs}
+
+    def __call__(
+        self,
+        points_px: np.ndarray,
+        depth_m: np.ndarray | None,
+        intrinsics: list[Intrinsics],
+        centers_px: np.ndarray,
+        sides_px: np.ndarray,
+    ) -> Bodies:
+        """Arguments as `prepare`; no crops give no bodies."""
+        if not intrinsics:
+            empty = np.zeros((0, 24, 3), np.float32)
+            return Bodies(pose=empty, betas=empty[:, 0, :0].reshape(0, 10), translation=empty[:, 0], joints=empty)
+        prepared = prepare(points_px, depth_m, intrinsics, centers_px, sides_px)
+        return finish(self._engine(prepared.inputs), prepared, self._body)

@@ -1,0 +1,57 @@
+"""Where a body stands: the translation that lays its 3D points on the image points, in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def place_body(
+    points: np.ndarray,
+    image: np.ndarray,
+    weights: np.ndarray,
+    guess: np.ndarray,
+    *,
+    rounds: int = 3,
+    trust: float = 0.15,
+) -> np.ndarray:
+    """Translations (B, 3) float32, metres, of bodies seen by a camera with focal length one.
+
+    points (B, P, 3) metres relative to the pelvis, in camera axes; image (B, P, 2) on the plane at distance one;
+    weights (B, P) >= 0; guess (B, 3) the network's own translation.
+
+    x (Z + t_z) = X + t_x is linear in t. Each round divides by the depth found so far, which makes the residual the
+    reprojection error, and lowers the weight of points that do not fit (Cauchy). The logarithm of the guess's depth
+    enters as one more equation of weight `trust` relative to all points together, so that two visible points or a
+    point cloud without extent still have an answer. Where numbers fail, the guess is returned.
+    """
+    points, image = points.astype(np.float64), image.astype(np.float64)
+    weights = np.where(np.isfinite(image).all(-1), weights, 0.0).astype(np.float64)
+    image = np.where(np.isfinite(image), image, 0.0)
+    found = guess.astype(np.float64).copy()
+    spread = np.sqrt((points[..., :2] ** 2).sum(-1).mean(-1)) + 1e-3
+    for _ in range(rounds):
+        depth = np.maximum(points[..., 2] + found[:, 2:], 0.1)
+        error = image - (points[..., :2] + found[:, None, :2]) / depth[..., None]
+        tolerance = 0.1 * spread / np.maximum(found[:, 2], 0.1)
+        fit = weights / (1 + (error**2).sum(-1) / tolerance[:, None] ** 2) / depth**2
+        normal = np.zeros((len(points), 3, 3))
+        right = np.zeros((len(points), 3))
+        for axis in (0, 1):
+            # Row of the equation: t_axis - x t_z = x Z - X.
+            row = np.zeros((*image.shape[:2], 3))
+            row[..., axis] = 1
+            row[..., 2] = -image[..., axis]
+            value = image[..., axis] * points[..., 2] - points[..., axis]
+            normal += np.einsum("bp,bpi,bpj->bij", fit, row, row)
+            right += np.einsum("bp,bpi,bp->bi", fit, row, value)
+        total = fit.sum(1) + 1e-9
+        # Depth known to `trust` relative: its weight is that of all points at the body's own angular size.
+        pull = trust * total * (spread / np.maximum(guess[:, 2], 0.1)) ** 2
+        normal[:, 2, 2] += pull
+        right[:, 2] += pull * guess[:, 2]
+        normal += 1e-9 * np.eye(3)
+        right += 1e-9 * guess
+        found = np.linalg.solve(normal, right[..., None])[..., 0]
+        bad = ~np.isfinite(found).all(-1) | (found[:, 2] < 0.2) | (found[:, 2] > 5 * guess[:, 2])
+        found[bad] = guess[bad]
+    return found.astype(np.float32)

@@ -1,0 +1,149 @@
+"""What a 2D network does to points: noise with heavy tails, missing limbs, swapped sides, strangers, odd definitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engines.keypoints import COCO_NAMES, JOINT_NAMES, NUM_COCO, POINT_MIRROR, POINT_NAMES
+
+_BODY_OF_LIMB = {
+    "left_arm": ("left_elbow", "left_wrist", "left_hand"),
+    "right_arm": ("right_elbow", "right_wrist", "right_hand"),
+    "left_leg": ("left_knee", "left_ankle", "left_foot"),
+    "right_leg": ("right_knee", "right_ankle", "right_foot"),
+}
+
+
+def _chain(names: tuple[str, ...]) -> list[list[int]]:
+    """Point indices of a limb, from the middle joint outwards; each step holds the landmark and the joint."""
+    return [[i for i, p in enumerate(POINT_NAMES) if p.removeprefix("joint_") == name] for name in names]
+
+
+LIMBS = [_chain(names) for names in _BODY_OF_LIMB.values()]
+_HEAD = [
+    i
+    for i, p in enumerate(POINT_NAMES)
+    if p.removeprefix("joint_") in ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "head")
+]
+
+COMPANION = tuple(
+    COCO_NAMES.index(name)
+    if name in COCO_NAMES
+    else {"head": 0, "neck": 0, "left_foot": 15, "right_foot": 16, "left_hand": 9, "right_hand": 10}.get(name, -1)
+    for name in JOINT_NAMES
+)
+"""For each of the 24 joints the landmark whose error it shares, or -1."""
+
+_SHARE = torch.tensor([0.0 if c < 0 else 0.75 for c in COMPANION])
+_HARD = torch.tensor(
+    [
+        1.6 if p.endswith(("wrist", "ankle", "hand", "foot")) else 1.2 if p.endswith(("elbow", "knee")) else 1.0
+        for p in POINT_NAMES
+    ]
+)
+_TORSO = torch.tensor([0.02 if p.endswith(("hip", "shoulder")) else 0.012 for p in COCO_NAMES])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corruption:
+    """Noise model. Lengths are fractions of the person's box; probabilities per sample unless said otherwise."""
+
+    sigma: tuple[float, float] = (0.005, 0.05)
+    """Each sample draws its noise level log-uniformly from here."""
+    definition: float = 1.0
+    """Scale of the constant offsets between what annotators and what the body model calls a hip or an ear."""
+    drop_limb: float = 0.08
+    """Per limb."""
+    drop_point: float = 0.03
+    """Per point."""
+    swap: float = 0.05
+    outlier: float = 0.03
+    """Per point."""
+    drop_joints: float = 0.35
+    """The 24 joints are missing altogether: points come from a COCO front end."""
+    drop_depth: float = 0.5
+    keep_lost: float = 0.25
+    """A point outside the picture is guessed nevertheless, badly."""
+    certain: float = 0.15
+    """Confidences are all one: hand-made or uncalibrated points."""
+
+
+def corrupt(image: Tensor, depth: Tensor, lost: Tensor, options: Corruption, generator: torch.Generator) -> Tensor:
+    """True points -> observed points.
+
+    image (B, 41, 2) crop units, depth (B, 41) metres relative to the pelvis, lost (B, 41) bool: not in the picture.
+    Returns (B, 41, 5): x, y, confidence, depth, depth known; all zero where a point is missing.
+    """
+    count, number = depth.shape
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    def heavy(*shape: int) -> Tensor:
+        # Student's t with about three degrees of freedom, cut at six scales.
+        return (normal(*shape) / (normal(*shape[:-1], 3).square().mean(-1, keepdim=True) + 0.05).sqrt()).clamp(-6, 6)
+
+    box = (image.amax(1) - image.amin(1)).amax(-1).clamp(0.3, 3.0)[:, None, None]
+    low, high = options.sigma
+    sigma = low * (high / low) ** uniform(count, 1)
+    level = sigma * (0.5 * normal(count, number)).exp() * _HARD
+    joints_level = level[:, NUM_COCO:].clone()
+    error = heavy(count, number, 2) * level[..., None]
+    stranger = uniform(count, number) < options.outlier
+    error = torch.where(stranger[..., None], (uniform(count, number, 2) - 0.5) * uniform(count, number, 1), error)
+    share = _SHARE[:, None]
+    companion = [max(c, 0) for c in COMPANION]
+    # A joint and its landmark are read from the same pixels: they fail together.
+    error[:, NUM_COCO:] = share * error[:, companion] + (1 - share) * error[:, NUM_COCO:] * 1.3
+    level[:, NUM_COCO:] = share[:, 0] * level[:, companion] + (1 - share[:, 0]) * joints_level
+    stranger[:, NUM_COCO:] |= (_SHARE > 0) & stranger[:, companion]
+    error[:, :NUM_COCO] += normal(count, NUM_COCO, 2) * (_TORSO * options.definition)[:, None] * uniform(count, 1, 1)
+    observed = image + error * box
+
+    confidence = 1.0 - level / 0.12 + 0.12 * normal(count, number)
+    confidence = torch.where(stranger, uniform(count, number) * 0.8, confidence)
+    guessed = lost & (uniform(count, number) < options.keep_lost) & (uniform(count, 1) < 0.6)
+    observed = torch.where(guessed[..., None], observed.clamp(-1, 1) + 0.15 * normal(count, number, 2), observed)
+    confidence = torch.where(guessed, uniform(count, number) * 0.4, confidence)
+
+    known = ~lost | guessed
+    known &= uniform(count, number) >= options.drop_point
+    for limb in LIMBS:
+        gone = uniform(count) < options.drop_limb
+        start = (uniform(count) * 2.5).long()
+        vague = uniform(count) < 0.4
+        for step, points in enumerate(limb):
+            hit = (gone & (step >= start))[:, None]
+            known[:, points] &= ~hit | vague[:, None]
+            # Occluded, yet guessed: far off and, mostly, known to be unsure.
+            off = hit & vague[:, None]
+            observed[:, points] += off[..., None] * 0.08 * box * normal(count, 1, 2)
+            confidence[:, points] = torch.where(off, uniform(count, len(points)) * 0.5, confidence[:, points])
+    known[:, _HEAD] &= uniform(count, 1) >= 0.03
+
+    for limbs in ((0, 1), (2, 3)):
+        pair = [i for limb in limbs for step in LIMBS[limb] for i in step]
+        hit = (uniform(count) < options.swap / 2) | (uniform(count) < options.swap / 4)
+        index = torch.arange(number).repeat(count, 1)
+        index[:, pair] = torch.where(hit[:, None], torch.tensor(POINT_MIRROR)[pair], torch.tensor(pair))
+        observed = observed.gather(1, index[..., None].expand(-1, -1, 2))
+        confidence = confidence.gather(1, index)
+        known = known.gather(1, index)
+
+    known[:, NUM_COCO:] &= uniform(count, 1) >= options.drop_joints
+    confidence = confidence.clamp(0.05, 1.0)
+    confidence = torch.where(uniform(count, 1) < options.certain, torch.ones_like(confidence), confidence)
+
+    spread = 0.02 + 0.1 * uniform(count, 1)
+    depth = depth * (0.6 + 0.5 * uniform(count, 1)) + spread * heavy(count, number)
+    deep = known & (uniform(count, 1) >= options.drop_depth)
+    present = known.float()
+    return torch.stack(
+        (observed[..., 0] * present, observed[..., 1] * present, confidence * present, depth * deep, deep.float()), -1
+    )
