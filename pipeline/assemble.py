@@ -131,9 +131,6 @@ def assemble(config: RunConfig, build_estimator: EstimatorFactory = default_esti
         _add_publisher(assembly, config, body)  # before the networks: a busy port is known at once
         assembly.estimator = build_estimator(config, body)
         _add_files(assembly, config, body)
-        for source in assembly.sources:
-            for sink in source.extra_sinks():
-                _add(assembly, sink, RECORD_QUEUE, QueuePolicy.BLOCK, stream=source.stream)
         assembly.estimator.warm_up()
     except BaseException:
         assembly.close()
@@ -199,6 +196,11 @@ def _add_files(assembly: Assembly, config: RunConfig, body: BodyModel) -> None:
             path = _of_stream(outputs.contact_sheet, source, len(sources))
             _add(assembly, ContactSheet(path, body), PICTURE_QUEUE, drawing, stream=source.stream)
             assembly.artefacts.append(("contact sheet", str(path)))
+    for source in sources:
+        if (truth := getattr(source, "truth", None)) is not None:  # a rendered clip knows its bodies
+            from pipeline.sinks.truth import TruthSink
+
+            _add(assembly, TruthSink(truth), RECORD_QUEUE, QueuePolicy.BLOCK, stream=source.stream)
     if outputs.summary is not None:
         assembly.artefacts.append(("summary", str(outputs.summary)))
 

@@ -64,7 +64,7 @@ def measure(source: str, *, streams: int, flags: Sequence[str]) -> Measurement:
         argv += ["--summary", str(summary_path), *flags]
         with (
             Stopwatch(Engine, "__call__", key=lambda engine: engine.describe().model) as networks,
-            Stopwatch(Estimator, "process") as estimator,
+            Stopwatch(Estimator, "process_together") as estimator,
         ):
             code = run(["run", *argv])
         if code:

@@ -1,4 +1,4 @@
-"""Between the source threads and the estimator thread: one lane per stream, served in turn."""
+"""Between the source threads and the estimator thread: one lane per stream, all served at once."""
 
 from __future__ import annotations
 
@@ -29,14 +29,13 @@ class _Lane:
 class FrameInbox:
     """Frames that wait for the estimator.
 
-    A LATEST lane holds one frame and a newer one replaces it; a BLOCK lane makes its source wait. `take` goes round
-    the lanes, so that a fast stream cannot starve a slow one.
+    A LATEST lane holds one frame and a newer one replaces it; a BLOCK lane makes its source wait. `take` gives one
+    frame of each stream, so that a fast stream cannot starve a slow one and one engine call serves all.
     """
 
     def __init__(self, lanes: Mapping[str, Delivery]) -> None:
         """`lanes`: stream name -> delivery of its source."""
         self._lanes = {stream: _Lane(delivery) for stream, delivery in lanes.items()}
-        self._turns = deque(self._lanes)
         self._changed = threading.Condition()
         self._closed = False
 
@@ -68,20 +67,20 @@ class FrameInbox:
             self._closed = True
             self._changed.notify_all()
 
-    def take(self) -> tuple[Frame, dict[str, float]] | None:
-        """The next frame and what its stages took so far (ms); waits for one, None when nothing more can come."""
+    def take(self) -> list[tuple[Frame, dict[str, float]]]:
+        """The next frame of every stream that has one, each with what its stages took so far (ms).
+
+        Waits until there is one; empty when nothing more can come.
+        """
         with self._changed:
-            while True:
-                for _ in range(len(self._turns)):
-                    stream = self._turns[0]
-                    self._turns.rotate(-1)
-                    if self._lanes[stream].frames:
-                        item = self._lanes[stream].frames.popleft()
-                        self._changed.notify_all()
-                        return item
-                if self._closed or all(lane.finished for lane in self._lanes.values()):
-                    return None
-                self._changed.wait()
+            self._changed.wait_for(self._ready)
+            taken = [lane.frames.popleft() for lane in self._lanes.values() if lane.frames]
+            self._changed.notify_all()
+            return taken
+
+    def _ready(self) -> bool:
+        lanes = self._lanes.values()
+        return self._closed or any(lane.frames for lane in lanes) or all(lane.finished for lane in lanes)
 
     @property
     def dropped(self) -> dict[str, int]:

@@ -37,8 +37,8 @@ class FrameEstimator(Protocol):
     def warm_up(self) -> None:
         """Do what the first frame would otherwise have to wait for."""
 
-    def process(self, frame: Frame) -> FrameResult:
-        """Find the bodies. An exception ends the run."""
+    def process_together(self, frames: list[Frame]) -> list[FrameResult]:
+        """Find the bodies in frames of different streams, one result each. An exception ends the run."""
 
     def close(self) -> None:
         """Let go of engines."""
@@ -94,18 +94,8 @@ class Runner:
 
     def run(self) -> Outcome:
         """Run to the end; returns when all files are closed."""
-        estimating = threading.Thread(
-            target=self._guard, args=("estimator", self._estimate), name="estimator", daemon=True
-        )
-        reading = [
-            threading.Thread(
-                target=self._guard,
-                args=(f"source {s.stream}", self._read, s),
-                name=f"source-{s.stream}",
-                daemon=True,
-            )
-            for s in self._sources
-        ]
+        estimating = self._thread("estimator", self._estimate)
+        reading = [self._thread(f"source {source.stream}", self._read, source) for source in self._sources]
         for thread in (estimating, *reading):
             thread.start()
         while estimating.is_alive() and not self._stop.is_set():
@@ -150,14 +140,15 @@ class Runner:
             source.close()
 
     def _estimate(self) -> None:
-        while (item := self._inbox.take()) is not None:
-            frame, spans_ms = item
-            queue_ms = (time.monotonic_ns() - frame.capture_ns) / 1e6
-            result = self._estimator.process(frame)
-            result = replace(result, spans_ms={**spans_ms, "queue": queue_ms, **result.spans_ms})
-            for sink in self._sinks:
-                sink.submit(result)
-            self.stats.published(result)
+        while items := self._inbox.take():
+            now_ns = time.monotonic_ns()
+            results = self._estimator.process_together([frame for frame, _ in items])
+            for (frame, spans_ms), result in zip(items, results, strict=True):
+                queue_ms = (now_ns - frame.capture_ns) / 1e6
+                result = replace(result, spans_ms={**spans_ms, "queue": queue_ms, **result.spans_ms})
+                for sink in self._sinks:
+                    sink.submit(result)
+                self.stats.published(result)
 
     def _thread(self, name: str, work: Callable[..., None], *args: Any) -> threading.Thread:
         return threading.Thread(target=self._guard, args=(name, work, *args), name=name, daemon=True)

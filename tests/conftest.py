@@ -5,8 +5,12 @@ import shutil
 import sys
 
 import pytest
+from hypothesis import settings
 
 from engines.runtime.cuda_device import find_cuda_device
+
+settings.register_profile("patient", deadline=None)  # no test depends on how busy the machine is
+settings.load_profile("patient")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OPTIONAL_EXTRAS = {

@@ -15,9 +15,9 @@ import enum
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from engines.camera import Intrinsics
 from pipeline.errors import SourceError
@@ -166,10 +166,6 @@ class Source(ABC):
         """Note that a picture was left out."""
         self.skipped += 1
         log.warning("%s: %s cannot be decoded and is left out (%s)", self.stream, what, error)
-
-    def extra_sinks(self) -> Sequence[Any]:
-        """Sinks (`pipeline.sinks.base.Sink`) that belong to this source, such as one that knows the truth."""
-        return ()
 
     def __iter__(self) -> Iterator[Frame]:
         while (frame := self.read()) is not None:

@@ -69,9 +69,8 @@ def test_a_file_becomes_a_log_an_overlay_and_a_summary(clip, tmp_path):
 
 
 def test_several_streams_share_a_log_and_have_an_overlay_each(clip, tmp_path):
-    code, _, err = run(
-        "--source", clip, "--source", clip, "--max-frames", 5, "--overlay", tmp_path / "o.mp4", "--record", tmp_path / "p.mcap"
-    )  # fmt: skip
+    outputs = ["--overlay", tmp_path / "o.mp4", "--record", tmp_path / "p.mcap"]
+    code, _, err = run("--source", clip, "--source", clip, "--max-frames", 5, *outputs)
     assert code == 0, err
     assert sorted(p.name for p in tmp_path.glob("*.mp4")) == ["o-clip-2.mp4", "o-clip.mp4"]
     assert sorted(logged_frames(tmp_path / "p.mcap")) == sorted([*range(5)] * 2)

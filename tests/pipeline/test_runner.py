@@ -1,0 +1,138 @@
+import threading
+
+import pytest
+
+from pipeline.errors import SourceError
+from pipeline.runner import Runner
+from pipeline.sinks.base import QueuePolicy, SinkThread
+from pipeline.sources import Delivery, SourceState
+from tests.pipeline.bright_body import BrightBodyEstimator
+from tests.pipeline.frames import CountedSource, ListSink
+
+
+def run(sources, sinks=(), estimator=None, **options):
+    """Run with quiet errors; the outcome and what was said."""
+    for source in sources:
+        source.open()
+    said = []
+    runner = Runner(sources, estimator or BrightBodyEstimator(), list(sinks), on_error=said.append, **options)
+    outcome = runner.run()
+    assert list(outcome.errors) == said
+    return outcome
+
+
+def blocking(sink, capacity=2):
+    return SinkThread(sink, capacity, QueuePolicy.BLOCK)
+
+
+def test_a_finite_source_loses_nothing():
+    sink, source, estimator = ListSink(), CountedSource(50), BrightBodyEstimator(frame_s=0.001)
+    outcome = run([source], [blocking(sink)], estimator)
+    assert sink.indices == list(range(50)) and sink.closed == 1
+    assert source.state is SourceState.ENDED and estimator.closed
+    summary = outcome.summary
+    assert (summary["frames_read"], summary["frames_processed"], summary["frames_dropped"]) == (50, 50, 0)
+    assert summary["bodies"] == 49, "frame 0 is black"
+    assert summary["latency_ms"]["p50"] <= summary["latency_ms"]["p99"]
+    assert {"decode", "queue", "threshold", "list"} <= set(summary["stage_ms"])
+    assert summary["sinks"]["list"] == {"written": 50, "dropped": 0, "figures": {"results": 50}}
+    assert outcome.exit_code == 0
+
+
+def test_a_live_source_drops_and_counts_and_stays_current():
+    sink = ListSink()
+    source = CountedSource(60, delivery=Delivery.LATEST, interval_s=0.002)
+    summary = run([source], [blocking(sink)], BrightBodyEstimator(frame_s=0.02)).summary
+    assert summary["frames_read"] == 60
+    assert summary["frames_processed"] + summary["frames_dropped"] == 60
+    assert summary["frames_dropped"] > 20
+    assert sink.indices == sorted(sink.indices) and sink.indices[-1] == 59, "the newest frame is never lost"
+    assert "decode" not in summary["stage_ms"], "a live source waits, that is no decoding"
+
+
+def test_a_stuck_sink_does_not_hold_up_the_others():
+    """The stuck sink is let go by the other one's last result, so this test ends only if that one got through."""
+    gate = threading.Event()
+
+    class Releasing(ListSink):
+        def write(self, result):
+            super().write(result)
+            if result.frame.index == 29:
+                gate.set()
+
+    stuck, quick = ListSink("stuck", gate=gate), Releasing("quick")
+    summary = run([CountedSource(30)], [SinkThread(stuck, 2, QueuePolicy.DROP_OLDEST), blocking(quick)]).summary
+    assert quick.indices == list(range(30))
+    assert stuck.indices[-1] == 29
+    assert summary["sinks"]["stuck"]["dropped"] == 30 - len(stuck.results) > 0
+
+
+def test_a_broken_sink_is_reported_once_and_the_others_go_on():
+    broken, whole = ListSink("disk", breaks_at=3), ListSink("other")
+    outcome = run([CountedSource(20)], [blocking(broken), blocking(whole)])
+    assert broken.indices == [0, 1, 2] and broken.closed == 1
+    assert whole.indices == list(range(20))
+    assert len(outcome.errors) == 1 and "disk stopped" in outcome.errors[0] and "No space left" in outcome.errors[0]
+    assert outcome.exit_code == 1
+
+
+def test_a_source_that_breaks_leaves_the_rest_running():
+    sink = ListSink()
+    bad = CountedSource(3, stream="bad", breaks_with=SourceError("bad: the cable was pulled"))
+    outcome = run([bad, CountedSource(20, stream="good")], [blocking(sink)])
+    streams = [result.frame.stream for result in sink.results]
+    assert streams.count("bad") == 3 and streams.count("good") == 20
+    assert outcome.errors == ("bad: the cable was pulled",) and outcome.exit_code == 1
+    assert bad.state is SourceState.FAILED
+
+
+def test_a_bug_in_a_source_thread_ends_the_run_with_its_reason():
+    endless = CountedSource(10**9, stream="endless", interval_s=0.001)
+    buggy = CountedSource(2, stream="buggy", breaks_with=ZeroDivisionError("oops"))
+    outcome = run([endless, buggy])
+    assert outcome.exit_code == 1
+    assert outcome.errors == ("source buggy failed: ZeroDivisionError: oops",)
+
+
+def test_an_estimator_that_fails_ends_the_run_and_what_came_before_is_kept():
+    sink = ListSink()
+    outcome = run([CountedSource(10**9, interval_s=0.001)], [blocking(sink)], BrightBodyEstimator(break_at=5))
+    assert sink.indices == [0, 1, 2, 3, 4] and sink.closed == 1
+    assert outcome.errors == ("estimator failed: RuntimeError: cannot think about frame 5",)
+    assert outcome.exit_code == 1
+    summary = outcome.summary
+    assert summary["frames_processed"] == 5
+    assert summary["frames_read"] == summary["frames_processed"] + summary["frames_dropped"]
+
+
+def test_max_frames_counts_per_source():
+    estimator = BrightBodyEstimator()
+    run([CountedSource(9, stream="a"), CountedSource(9, stream="b")], estimator=estimator, max_frames=4)
+    assert sorted(estimator.seen) == [(s, i) for s in "ab" for i in range(4)]
+
+
+def test_stop_drains_and_is_no_error():
+    sink = ListSink()
+    source = CountedSource(10**9, interval_s=0.001)
+    source.open()
+    runner = Runner(
+        [source], BrightBodyEstimator(), [blocking(sink)], on_progress=lambda p: p.frames > 5 and runner.stop()
+    )
+    runner._status_interval_s = 0.01
+    outcome = runner.run()
+    assert outcome.exit_code == 0 and outcome.errors == ()
+    assert sink.indices == list(range(len(sink.indices))) and len(sink.indices) == outcome.summary["frames_processed"]
+    assert outcome.summary["interrupted"]
+
+
+def test_stopped_before_anything_was_read():
+    source = CountedSource(10**9, interval_s=10)
+    source.open()
+    runner = Runner([source], BrightBodyEstimator(), [])
+    runner.stop()
+    assert runner.run().exit_code == 4
+
+
+def test_a_run_needs_a_source():
+    with pytest.raises(ValueError, match="no source"):
+        Runner([], BrightBodyEstimator(), [])
