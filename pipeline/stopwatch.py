@@ -14,24 +14,32 @@ from typing import Any, Self
 class Stopwatch:
     """Context in which calls of ``owner.method`` are timed and counted, from any thread.
 
-    ``key``: takes the object whose method is called and names the bucket; default: one bucket. Calls that a method
-    makes of itself on the same object are counted once, as part of the outer call.
+    ``key``: takes the object whose method is called and names the bucket; default: one bucket. Calls from inside
+    a timed call are part of it.
+    ``within``: another stopwatch; then only calls made inside one of its timed calls count, on the same thread.
     """
 
-    def __init__(self, owner: type, method: str, *, key: Callable[[Any], str] | None = None) -> None:
-        self._owner, self._method, self._key = owner, method, key
+    def __init__(
+        self, owner: type, method: str, *, key: Callable[[Any], str] | None = None, within: Stopwatch | None = None
+    ) -> None:
+        self._owner, self._method, self._key, self._within = owner, method, key, within
         self._lock = threading.Lock()
         self._inside = threading.local()
         self.total_ms: Counter[str] = Counter()
         """Bucket -> milliseconds of all its calls."""
         self.calls: Counter[str] = Counter()
 
+    @property
+    def running(self) -> bool:
+        """True while this thread is inside a timed call."""
+        return getattr(self._inside, "busy", False)
+
     def __enter__(self) -> Self:
         original = self._original = getattr(self._owner, self._method)
 
         @functools.wraps(original)
         def timed(target: Any, *args: Any, **kwargs: Any) -> Any:
-            if getattr(self._inside, "busy", False):
+            if self.running or (self._within is not None and not self._within.running):
                 return original(target, *args, **kwargs)
             self._inside.busy = True
             started_ns = time.perf_counter_ns()

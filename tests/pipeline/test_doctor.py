@@ -26,23 +26,23 @@ def test_no_networks_is_a_verdict_and_an_exit_code(monkeypatch, tmp_path, capsys
     monkeypatch.setattr(doctor, "WEIGHTS", tmp_path)
     assert doctor.main([]) == 1
     out = capsys.readouterr().out
-    assert "no networks in" in out and "no network runs here" in out
+    assert "MISSING: trunk-small" in out and "will not work here" in out
     for title in ("Machine", "Packages", "Around them", "Verdict"):
         assert f"{title}\n" in out
 
 
 def test_a_broken_network_is_named_not_fatal(monkeypatch, tmp_path):
-    (tmp_path / "trunk.onnx").write_bytes(b"not a network")
+    (tmp_path / "trunk-small.onnx").write_bytes(b"not a network")
     monkeypatch.setattr(doctor, "WEIGHTS", tmp_path)
     lines, speeds = doctor.network_speeds("auto", float("inf"))
-    assert not speeds and len(lines) == 1 and lines[0].startswith("trunk: ")
+    assert not speeds and len(lines) == 2 and lines[1].startswith("trunk-small: ")
     lines, _ = doctor.network_speeds("auto", float("-inf"))
-    assert "not timed" in lines[0]
+    assert "not timed" in lines[1]
 
 
 @pytest.mark.parametrize(
     ("networks_ms", "decoding_ms", "name", "fps"), [(20, 5, "networks", 50), (5, 10, "decoding", 100)]
 )
 def test_the_slower_part_is_the_limit(networks_ms, decoding_ms, name, fps):
-    text = doctor.limit({"a": networks_ms / 2, "b": networks_ms / 2}, decoding_ms)
+    text = doctor.limit({"trunk-small": networks_ms - 1, "bilayer-small": 1, "locator-small": 99}, decoding_ms)
     assert f"about {fps} frames/s" in text and f"{name} set the limit" in text

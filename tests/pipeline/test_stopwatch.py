@@ -44,3 +44,15 @@ def test_threads_do_not_hide_each_other():
         for thread in threads:
             thread.join()
     assert watch.calls == {"work": 8}
+
+
+def test_only_calls_within_another_watch_count():
+    class Outer:
+        def run(self) -> None:
+            Worker("inner").work()
+
+    with Stopwatch(Outer, "run") as outer, Stopwatch(Worker, "work", key=lambda w: w.name, within=outer) as inner:
+        Worker("alone").work()
+        Outer().run()
+    assert inner.calls == {"inner": 1}
+    assert inner.total_ms["inner"] <= outer.total_ms["run"]
