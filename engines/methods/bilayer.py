@@ -64,7 +64,8 @@ def prepare(
     count = len(intrinsics)
     if points_px.shape not in ((count, NUM_POINTS, 3), (count, NUM_COCO, 3)):
         raise ValueError(
-            f"points_px has shape {points_px.shape}, {count} cameras need ({count}, {NUM_POINTS}, 3) or ({count}, {NUM_COCO}, 3)"
+            f"points_px has shape {points_px.shape}, {count} cameras need ({count}, {NUM_POINTS}, 3), "
+            f"or ({count}, {NUM_COCO}, 3) for landmarks alone"
         )
     given = points_px.shape[1]
     view = VirtualCamera.of_crops(intrinsics, centers_px, sides_px)

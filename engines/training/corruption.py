@@ -1,4 +1,4 @@
-"""What a 2D network does to points: noise with heavy tails, missing limbs, swapped sides, strangers, odd definitions."""
+"""What a 2D network does to points: heavy-tailed noise, missing limbs, swapped sides, strangers, odd definitions."""
 
 from __future__ import annotations
 

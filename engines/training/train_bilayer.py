@@ -50,6 +50,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
+        "--lifter-share", type=float, default=0.6, help="share of the schedule without refinements: twice as fast"
+    )
+    parser.add_argument(
         "--mesh",
         action=argparse.BooleanOptionalAction,
         default=False,
@@ -152,7 +155,8 @@ def main(argv: list[str] | None = None) -> int:
             break
         batch = source.batch(args.batch)
         with torch.autocast("cpu", torch.bfloat16):
-            predictions = net(batch.points, batch.camera, use_mesh=args.mesh)
+            steps_now = 0 if config.lifter_width and spent / args.minutes < args.lifter_share else None
+            predictions = net(batch.points, batch.camera, use_mesh=args.mesh, steps=steps_now)
         loss, _ = body_losses(
             predictions, truth_of(batch), body, weights, slice(steps % VERTEX_STRIDE, None, VERTEX_STRIDE)
         )

@@ -155,21 +155,23 @@ class BilayerNet(nn.Module):
         overview: Tensor | None = None,
         *,
         use_mesh: bool = True,
+        steps: int | None = None,
     ) -> list[BodyPrediction]:
         """Estimates from the first to the last.
 
         points (B, 41, 5): x, y in crop units, confidence, depth (m, relative to the pelvis), depth known; zero where
         missing. camera (B, 1): log tangent of half the crop's opening. patches (B, 24, C k k): trunk features around
-        each joint, overview (B, C) their mean over the crop; both or none.
+        each joint, overview (B, C) their mean over the crop; both or none. Without `use_mesh` the skeleton graph works
+        alone; `steps` cuts the refinements short.
         """
         seen = observe(points, camera)
         hidden = self.lifter(seen.flat) if self.lifter is not None else seen.flat
         parameters = self.first(hidden).float() if self.lifter is not None else self.first.bias.expand(len(points), -1)
         context = hidden
-        mesh = self._mesh(context, overview) if use_mesh else None
+        mesh = self._mesh(context, overview) if use_mesh and steps != 0 else None
         look = self._look(patches, len(points))
         out = [self._body(parameters, seen)]
-        for refinement in self.refinements:
+        for refinement in list(self.refinements)[:steps]:
             nodes, state = self._state(out[-1], parameters, seen)
             if look is not None:
                 nodes = torch.cat((nodes, look), -1)
