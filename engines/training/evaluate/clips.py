@@ -79,6 +79,7 @@ def compare(
     tracks = [body.track_id for _, body in bodies]
     missed_points = sum(int(confident_limbs(person).sum()) for _, person in matches.missed)
     row: dict[str, float] = {
+        "clip_frames": labels.frames,
         "frames_processed": len(log),
         "teacher_frames": matches.teacher_frames,
         "frames_with_body": matches.body_frames / matches.teacher_frames if matches.teacher_frames else float("nan"),
@@ -120,6 +121,8 @@ def failures(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
     """What misses its target, one line each."""
     found = []
     for name, row in rows.items():
+        if row["frames_processed"] < row["clip_frames"]:
+            found.append(f"{name}: {row['frames_processed']} of {row['clip_frames']} frames were processed")
         if not row["frames_with_body"] >= TARGET_FRAMES:
             found.append(f"{name}: a body in {row['frames_with_body']:.1%} of the frames, target {TARGET_FRAMES:.0%}")
         for kind in ("keypoints", "landmarks"):
@@ -161,7 +164,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             record_clip(clip, log, arguments[split + 1 :])
         labels = cached_labels(clip, args.teachers, args.cache, args.threads)
         rows[clip.stem], matches, errors = compare(read_pose_log(log), labels, model)
-        rows[clip.stem]["clip_frames"] = labels.frames
         worst += [(clip.stem, frame, error) for frame, error in worst_frames(matches, errors)]
     worst.sort(key=lambda item: -item[2])
     print(table(rows))

@@ -80,6 +80,7 @@ def test_a_perfect_log_scores_full_and_the_empty_frame_counts(log_and_truth, mod
     assert row["jitter"] == pytest.approx(row["teacher_jitter"], abs=1e-3)
     assert failures({"clip": row}) == ["clip: a body in 83.3% of the frames, target 90%"]
     assert "83.3%" in table({"clip": row})
+    assert "6 of 7 frames" in failures({"clip": row | {"clip_frames": 7}})[0]
 
 
 def test_shifted_keypoints_fail_and_the_worst_frame_is_named(log_and_truth, model):
