@@ -19,7 +19,8 @@ from pipeline.errors import OutputError
 from pipeline.types import FrameResult
 
 MAX_SIDE_PX = 1280
-_TIME_BASE = Fraction(1, 90_000)
+_TIME_BASE = Fraction(1, 60_000)
+"""Exact for all common frame rates; MPEG-4 allows denominators up to 65535."""
 _ENCODERS: dict[str, dict[str, str]] = {
     "libx264": {"preset": "superfast", "crf": "23", "bf": "0"},
     "libopenh264": {"rc_mode": "quality"},
