@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from pipeline.errors import UsageError
 from pipeline.sources.base import CameraOption, SourceOptions
-from pipeline.sources.registry import stream_name
+from pipeline.sources.registry import redact, stream_name
 
 Choice4 = tuple[float, float, float, float]
 
@@ -119,13 +119,13 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             try:
                 options = SourceOptions(
                     stream=one.name or stream_name(one.spec, taken),
-                    camera=_camera(one.fov, one.intrinsics, one.spec) if own_camera else self._camera_of_run(),
+                    camera=_camera(one.fov, one.intrinsics, redact(one.spec)) if own_camera else self._camera_of_run(),
                     hwaccel=one.hwaccel or self.hwaccel,
                     threads=self.decode_threads,
                     realtime=self.realtime if one.realtime is None else one.realtime,
                 )
             except ValueError as error:
-                raise UsageError(f"source {one.spec}: {error}") from error
+                raise UsageError(f"source {redact(one.spec)}: {error}") from error
             found.append((one.spec, options))
         return found
 

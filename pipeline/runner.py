@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from pipeline.errors import BodystreamError, SourceError
 from pipeline.inbox import FrameInbox
 from pipeline.sinks.base import SinkThread
-from pipeline.sources.base import Source
+from pipeline.sources.base import Delivery, Source
 from pipeline.summary import Progress, RunStats
 from pipeline.types import Frame, FrameResult
 
@@ -131,7 +131,7 @@ class Runner:
                 count += 1
                 self.stats.read(source.stream)
                 self._inbox.put(frame, {} if source.paced else {"decode": read_ms})
-            if source.skipped:
+            if source.skipped and source.delivery is Delivery.BLOCK:  # a camera may lose a packet
                 self._fail(f"{source.stream}: {source.skipped} pictures could not be decoded and were left out")
         except SourceError as error:
             self._fail(str(error))

@@ -63,7 +63,7 @@ def closing_lines(summary: Mapping[str, Any], artefacts: Sequence[tuple[str, str
     if latency["p50"] is not None:
         lines.append(f"latency p50 {latency['p50']:.0f} ms, p99 {latency['p99']:.0f} ms")
     if stages:
-        lines.append("ms per frame: " + ", ".join(f"{stage} {mean:.1f}" for stage, mean in stages.items()))
+        lines.append("stages, ms: " + ", ".join(f"{stage} {mean:.1f}" for stage, mean in stages.items()))
     for name, sink in summary.get("sinks", {}).items():
         if sink["dropped"]:
             lines.append(f"{name}: {sink['dropped']} results were dropped")

@@ -150,7 +150,9 @@ class Source(ABC):
             return None
         try:
             frame = self._next()
-        except BaseException:
+        except Exception:
+            if self._stop.is_set():  # closed while it was reading: whatever broke then is of no interest
+                return None
             self._end(SourceState.FAILED)
             raise
         if frame is None:

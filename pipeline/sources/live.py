@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
+from av.codec.context import Flags
 
 from pipeline.errors import SourceError
 from pipeline.sources.base import Delivery, Source, SourceOptions
@@ -22,9 +24,7 @@ READ_TIMEOUT_S = 10.0
 def create(rest: str, options: SourceOptions) -> LiveSource:
     if "://" in rest:
         scheme = rest.partition(":")[0]
-        settings = {"fflags": "nobuffer", "flags": "low_delay"}
-        if scheme.startswith("rtsp"):
-            settings["rtsp_transport"] = "tcp"
+        settings = {"rtsp_transport": "tcp"} if scheme.startswith("rtsp") else {}
         return LiveSource(rest, redact(rest), None, settings, options)
     if not sys.platform.startswith("linux"):
         raise SourceError(f"source webcam:{rest}: webcams are read through V4L2, which is Linux only; use rtsp://")
@@ -62,8 +62,9 @@ class LiveSource(Source):
             raise SourceError(f"{self.spec}: there is no video in this stream")
         stream = self._container.streams.video[0]
         stream.thread_type = "SLICE"  # frame threads would each hold back a frame
+        stream.codec_context.flags |= Flags.low_delay
         self.fps = float(stream.average_rate or 0)
-        self._pictures = self._container.decode(stream)
+        self._pictures = self._decode()
 
     def _next(self) -> Frame | None:
         while not self._stop.is_set():
@@ -73,8 +74,7 @@ class LiveSource(Source):
                 raise SourceError(f"{self.spec}: the stream has ended") from None
             except av.InvalidDataError as error:
                 self.skip(f"frame after {self._index}", reason(error))
-                assert self._container is not None
-                self._pictures = self._container.decode(self._container.streams.video[0])
+                self._pictures = self._decode()
                 continue
             except (av.FFmpegError, OSError) as error:
                 raise SourceError(f"{self.spec}: the connection broke ({reason(error)})") from error
@@ -90,6 +90,11 @@ class LiveSource(Source):
                 intrinsics=self.options.camera.for_size(image.shape[1], image.shape[0]),
             )
         return None
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        """The pictures from here on; a decoder that raised needs a new one."""
+        container = self._container
+        return iter(()) if container is None else container.decode(container.streams.video[0])
 
     def _release(self) -> None:
         self._container = None
