@@ -60,8 +60,9 @@ class BodyScene:
         self.url = f"http://{host}:{self.server.get_port()}"
         self.server.scene.set_up_direction("-y")
         self.server.gui.configure_theme(show_share_button=False)
-        self.server.initial_camera.position = (1.8, -1.0, -1.2)
+        self.server.initial_camera.position = (1.4, -0.6, -1.0)
         self.server.initial_camera.look_at = (0.0, 0.2, 3.0)
+        self.server.initial_camera.fov = math.radians(50)
         self._streams: dict[str, _StreamNodes] = {}
         self._looked = False
 
@@ -80,6 +81,15 @@ class BodyScene:
                 self._move_ground(nodes, float(max(person.vertices[:, 1].max() for person in people)))
                 self._look_at(nodes, people[0].vertices)
 
+    def shown(self, stream: str) -> dict[int, np.ndarray]:
+        """Track id -> (V, 3) vertices on the page now."""
+        nodes = self._streams.get(stream)
+        return {} if nodes is None else {track_id: mesh.vertices for track_id, (mesh, _) in nodes.people.items()}
+
+    def ground_y(self, stream: str) -> float:
+        """Height of a stream's ground, metres below its camera."""
+        return float(self._streams[stream].ground.position[1])
+
     def close(self) -> None:
         """Stop the web server."""
         self.server.stop()
@@ -89,7 +99,9 @@ class BodyScene:
         root = f"/{stream}"
         nodes = _StreamNodes(
             scene.add_frame(root, show_axes=False, position=(number * STREAM_SPACING_M, 0, 0)),
-            scene.add_camera_frustum(f"{root}/camera", fov=0.8, aspect=1.6, scale=0.25, color=(60, 60, 60)),
+            scene.add_camera_frustum(
+                f"{root}/camera", fov=0.8, aspect=1.6, scale=0.25, thickness=0.008, color=(60, 60, 60)
+            ),
             scene.add_grid(
                 f"{root}/ground",
                 width=10,
@@ -131,7 +143,7 @@ class BodyScene:
             return
         self._looked = True
         target = vertices.mean(axis=0) + np.asarray(nodes.root.position)
-        eye = target + np.array([1.6, -0.7, -0.75 * max(2.5, float(target[2]))])
+        eye = target + max(2.5, float(target[2])) * np.array([0.45, -0.25, -1.3])  # from behind the camera
         self.server.initial_camera.position, self.server.initial_camera.look_at = eye, target
         for client in self.server.get_clients().values():
             client.camera.position, client.camera.look_at = eye, target

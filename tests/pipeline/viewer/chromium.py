@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from websockets.sync.client import connect
 
-WIDTH, HEIGHT = 900, 700
+WIDTH, HEIGHT = 860, 600
 _FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars"),
