@@ -110,7 +110,8 @@ def project_to_betas(surfaces: np.ndarray, body: BodyModel, components: int = 20
     current = mean
     for _ in range(20):
         nearest = cKDTree(current).query(template)[1]
-        columns = np.concatenate([basis[:, nearest].reshape(components, -1).T, 0.01 * np.eye(components)])
+        # The prior on the weak components keeps wrong nearest points from bending the body.
+        columns = np.concatenate([basis[:, nearest].reshape(components, -1).T, 0.3 * np.eye(components)])
         target = np.concatenate([(template - mean[nearest]).ravel(), np.zeros(components)])
         current = mean + np.tensordot(np.linalg.lstsq(columns, target, rcond=None)[0], basis, axes=1)
     nearest = cKDTree(current).query(template)[1]
