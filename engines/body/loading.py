@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,21 @@ def load_body(path: str | Path | None = None) -> BodyModel:
     path = SHIPPED if path is None else Path(path)
     if not path.is_file():
         raise BodyModelError(f"{path} is not a file; pass a body model (.npz) or an SMPL file (.npz, .pkl)")
+    if path.suffix == ".pkl":
+        return _from_smpl(path)
     try:
         with np.load(path, allow_pickle=False) as data:
             if "format" in data:
                 return _from_bake({name: data[name] for name in data.files}, path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise BodyModelError(f"{path} cannot be read as a body model: {error}") from error
-    raise BodyModelError(f"{path} is not a {FORMAT} file")
+    return _from_smpl(path)
+
+
+def _from_smpl(path: Path) -> BodyModel:
+    from engines.body.smpl_file import load_smpl  # decimation is not needed for a bake
+
+    return load_smpl(path)
 
 
 def _from_bake(arrays: dict[str, np.ndarray], path: Path) -> BodyModel:

@@ -95,7 +95,13 @@ class BodyModel:
         arrays = (self.v_template, self.shapedirs, self.weights, self.posedirs)
         levels = [_Level.of(*arrays)]
         for rows in self.down:
-            arrays = tuple(None if a is None else _along_vertices(rows, a) for a in arrays)
+            template, dirs, weights, moves = arrays
+            arrays = (
+                rows @ template,
+                _along_vertices(rows, dirs),
+                rows @ weights,
+                None if moves is None else _along_vertices(rows, moves),
+            )
             levels.append(_Level.of(*arrays))
         put(self, "_levels", tuple(levels))
 
