@@ -67,6 +67,7 @@ def closing_lines(summary: Mapping[str, Any], artefacts: Sequence[tuple[str, str
     for name, sink in summary.get("sinks", {}).items():
         if sink["dropped"]:
             lines.append(f"{name}: {sink['dropped']} results were dropped")
-        lines += [f"{name}: {key} {value}" for key, value in sink.get("figures", {}).items()]
+        if figures := sink.get("figures"):
+            lines.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in figures.items()))
     width = max((len(label) for label, _ in artefacts), default=0)
     return lines + [f"  {label:{width}}  {where}" for label, where in artefacts]
