@@ -160,9 +160,10 @@ def _add_publisher(assembly: Assembly, config: RunConfig, body: BodyModel) -> No
         tell(source, source.state)
         source.on_state.append(tell)
     if config.view:
-        viewer = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli", "view", publisher.bound_address], start_new_session=True
-        )
+        command = [sys.executable, "-m", "pipeline.cli", "view", publisher.bound_address]
+        for flag, value in (("--keys", config.keys), ("--body", config.body)):
+            command += [flag, value] if value else []
+        viewer = subprocess.Popen(command, start_new_session=True)
         assembly._stack.callback(viewer.terminate)
     else:
         assembly.artefacts.append(("live view", f"bodystream view {publisher.bound_address}"))
