@@ -109,7 +109,7 @@ class BilayerLifter:
 
     def __init__(self, engine: Engine, body: BodyModel) -> None:
         self._engine, self._body = engine, body
-        self._names = {spec.name for spec in engine.inputs}
+        self._features = next((spec.shape[1:] for spec in engine.inputs if spec.name == "features"), None)
 
     def __call__(
         self,
@@ -118,10 +118,16 @@ class BilayerLifter:
         intrinsics: list[Intrinsics],
         centers_px: np.ndarray,
         sides_px: np.ndarray,
+        features: np.ndarray | None = None,
     ) -> Bodies:
-        """Arguments as `prepare`; no crops give no bodies."""
+        """Arguments as `prepare`, and the trunk's feature maps (B, C, H, W) float32, which are left aside by networks
+        that read points alone; without them the pictures count as unseen. No crops give no bodies."""
         if not intrinsics:
             empty = np.zeros((0, 24, 3), np.float32)
             return Bodies(pose=empty, betas=empty[:, 0, :0].reshape(0, 10), translation=empty[:, 0], joints=empty)
         prepared = prepare(points_px, depth_m, intrinsics, centers_px, sides_px)
-        return finish(self._engine(prepared.inputs), prepared, self._body)
+        inputs = dict(prepared.inputs)
+        if self._features is not None:
+            unseen = np.zeros((len(intrinsics), *(size or 1 for size in self._features)), np.float32)
+            inputs["features"] = unseen if features is None else features
+        return finish(self._engine(inputs), prepared, self._body)

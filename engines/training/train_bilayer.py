@@ -1,4 +1,4 @@
-"""Train the bilayer network's geometry stage: endless posed bodies, no pictures.
+"""Train the bilayer network: its geometry stage on endless posed bodies, or, with --images, its image stage.
 
 `python -m engines.training bilayer --preset small --minutes 60 --resume`; see `--help`.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -18,10 +17,12 @@ from torch import Tensor
 
 from engines.body import load_body
 from engines.networks.bilayer import PRESETS, BilayerNet
+from engines.networks.bilayer.export import export
 from engines.networks.bilayer.kinematics import Kinematics
 from engines.networks.rotation6d import six_from_matrix
-from engines.training.geometry import GeometryBatch, GeometryOptions, GeometrySource
-from engines.training.losses.body import LossWeights, Truth, body_losses
+from engines.training.averaging import Average, rate_at
+from engines.training.geometry import GeometryOptions, GeometrySource
+from engines.training.losses.body import LossWeights, body_losses, truth_of
 from engines.training.motion_capture import read_poses
 from engines.training.validate_lifting import (
     lifting_errors,
@@ -61,39 +62,11 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--export",
         action="store_true",
-        help="write engines/weights/bilayer-PRESET.* from the averaged weights at the end",
+        help="write the averaged weights: into the run folder as training goes, into engines/weights at its end",
     )
+    parser.add_argument("--images", type=Path, help="train the image stage on this folder made by trunk_cache")
+    parser.add_argument("--start", type=Path, help="image stage: checkpoint of the geometry stage")
     return parser.parse_args(argv)
-
-
-class Average:
-    """Exponential moving average of weights; the rate starts fast so that the average is useful early."""
-
-    def __init__(self, net: torch.nn.Module, decay: float = 0.998) -> None:
-        self.decay, self.steps = decay, 0
-        self.values = {name: value.detach().clone() for name, value in net.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, net: torch.nn.Module) -> None:
-        self.steps += 1
-        rate = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for name, value in net.state_dict().items():
-            self.values[name].lerp_(value, rate)
-
-
-def rate_at(progress: float, steps: int, peak: float) -> float:
-    """Warm-up over 300 steps, then a cosine from the peak to 2 % of it at progress 1."""
-    return peak * min(1.0, (steps + 1) / 300) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
-
-
-def truth_of(batch: GeometryBatch) -> Truth:
-    return Truth(
-        rotations=batch.rotations,
-        betas=batch.betas,
-        translation=batch.translation,
-        image=batch.image,
-        half_tan=batch.half_tan,
-    )
 
 
 def matching(state: dict[str, Tensor], net: torch.nn.Module) -> dict[str, Tensor]:
@@ -107,6 +80,10 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
+    if args.images:
+        from engines.training.train_bilayer_seen import train
+
+        return train(args)
     run = args.run or Path("runs") / f"bilayer-{args.preset}"
     run.mkdir(parents=True, exist_ok=True)
     body_model = load_body()
@@ -151,6 +128,8 @@ def main(argv: list[str] | None = None) -> int:
         if over or now - saved_at > 150:
             save(checkpoint, net, average, optimizer, steps, spent, body_model.identity, args.preset)
             saved_at = now
+            if args.export:
+                export(average.values, args.preset, run if not over else Path(__file__).parents[1] / "weights")
         if over:
             break
         batch = source.batch(args.batch)
@@ -169,10 +148,6 @@ def main(argv: list[str] | None = None) -> int:
         if steps % AVERAGE_EVERY == 0:
             average.update(net)
         running, since, steps = running + float(loss.detach()), since + 1, steps + 1
-    if args.export:
-        from engines.networks.bilayer.export import export
-
-        export(average.values, args.preset, Path(__file__).parents[1] / "weights")
     return 0
 
 

@@ -15,15 +15,17 @@ from engines.training.geometry import GeometryBatch, GeometryOptions, GeometrySo
 from engines.training.motion_capture import PoseBank
 from engines.training.pose_errors import LIMB_JOINTS, mpjpe_mm, pa_mpjpe_mm
 
-_MEDIUM = Corruption(sigma=(0.02, 0.02), drop_joints=0.0, drop_depth=1.0, certain=0.0)
+_MEDIUM = Corruption(sigma=(0.02, 0.02), unevenness=0.5, heatmap_like=0.0, drop_joints=0.0, drop_depth=1.0, certain=0.0)
 LEVELS: dict[str, Corruption] = {
     "1%": replace(_MEDIUM, sigma=(0.01, 0.01), swap=0.0, outlier=0.0, drop_limb=0.0),
     "2.5%": replace(_MEDIUM, sigma=(0.025, 0.025)),
     "5%": replace(_MEDIUM, sigma=(0.05, 0.05)),
     "coco17": replace(_MEDIUM, drop_joints=1.0),
     "depth": replace(_MEDIUM, drop_depth=0.0),
+    "trunk": replace(_MEDIUM, sigma=(0.04, 0.04), unevenness=0.8, heatmap_like=1.0, drop_depth=0.0),
 }
-"""Named kinds of input. `coco17` has the 17 landmarks alone and 2 % noise; `depth` adds noisy depths to 2 %."""
+"""Named kinds of input. `coco17` has the 17 landmarks alone and 2 % noise; `depth` adds noisy depths to 2 %;
+`trunk` is like a small trunk's answers."""
 
 
 def validation_batches(bank: PoseBank, body: Kinematics, count: int = 2000) -> dict[str, GeometryBatch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -22,8 +23,8 @@ class _Exported(nn.Module):
         super().__init__()
         self.net, self.use_mesh = net, use_mesh
 
-    def forward(self, points: Tensor, camera: Tensor) -> tuple[Tensor, ...]:
-        last = self.net(points, camera, use_mesh=self.use_mesh)[-1]
+    def forward(self, points: Tensor, camera: Tensor, *features: Tensor) -> tuple[Tensor, ...]:
+        last = self.net(points, camera, features, use_mesh=self.use_mesh)[-1]
         return last.rotations, last.betas, last.camera, last.landmarks, last.joints
 
 
@@ -32,34 +33,48 @@ def mesh_is_trained(state: dict[str, Tensor]) -> bool:
     return any(bool(v.any()) for name, v in state.items() if name.endswith("fusion.to_skeleton.weight"))
 
 
-def export(state: dict[str, Tensor], preset: str, folder: Path) -> Path:
+def export(state: dict[str, Tensor], preset: str, folder: Path, feature_channels: tuple[int, ...] = ()) -> Path:
     """Weights `state` -> folder/bilayer-PRESET.onnx and .safetensors (float16); returns the ONNX path.
 
-    ONNX inputs: points (N, 41, 5), camera (N, 1); outputs: rotations (N, 24, 3, 3), betas (N, 10), placement (N, 3),
-    landmarks (N, 17, 3), joints (N, 24, 3). Meanings in `engines.methods.bilayer`.
+    ONNX inputs: points (N, 41, 5), camera (N, 1) and, where the network reads pictures, features, features1, ...
+    (N, C, side, side); outputs: rotations (N, 24, 3, 3), betas (N, 10), placement (N, 3), landmarks (N, 17, 3),
+    joints (N, 24, 3). Meanings in `engines.methods.bilayer`. Files are replaced whole.
     """
     from safetensors.torch import save_file
 
-    net = BilayerNet(PRESETS[preset], load_body())
+    config = replace(PRESETS[preset], feature_channels=feature_channels)
+    net = BilayerNet(config, load_body())
     # Stored halves are what the exported graph computes with, so both files give the same answers.
-    rounded = {name: value.half() for name, value in state.items()}
+    rounded = {name: value.half().contiguous() for name, value in state.items()}
     net.load_state_dict({name: value.float() for name, value in rounded.items()})
     net.eval()
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.contiguous() for name, value in rounded.items()}, folder / f"bilayer-{preset}.safetensors")
-    path = folder / f"bilayer-{preset}.onnx"
-    names = ["rotations", "betas", "placement", "landmarks", "joints"]
+    weights, path = folder / f"bilayer-{preset}.safetensors", folder / f"bilayer-{preset}.onnx"
+    metadata = {"preset": preset, "feature_channels": ",".join(map(str, feature_channels))}
+    save_file(rounded, weights.with_suffix(".part"), metadata)
+    weights.with_suffix(".part").replace(weights)
+
+    side = config.feature_side
+    example = [
+        torch.zeros(2, NUM_POINTS, 5),
+        torch.zeros(2, 1),
+        *(torch.zeros(2, c, side, side) for c in feature_channels),
+    ]
+    inputs = ["points", "camera", *(f"features{level or ''}" for level in range(len(feature_channels)))]
+    outputs = ["rotations", "betas", "placement", "landmarks", "joints"]
+    part = path.with_suffix(".onnx.part")
     torch.onnx.export(
-        _Exported(net, mesh_is_trained(state) or PRESETS[preset].vertices_head),
-        (torch.zeros(2, NUM_POINTS, 5), torch.zeros(2, 1)),
-        str(path),
-        input_names=["points", "camera"],
-        output_names=names,
+        _Exported(net, mesh_is_trained(state) or config.vertices_head),
+        tuple(example),
+        str(part),
+        input_names=inputs,
+        output_names=outputs,
         opset_version=OPSET,
         dynamo=False,
-        dynamic_axes={name: {0: "N"} for name in ["points", "camera", *names]},
+        dynamic_axes={name: {0: "N"} for name in [*inputs, *outputs]},
     )
-    _store_halves(path)
+    _store_halves(part)
+    part.replace(path)
     return path
 
 

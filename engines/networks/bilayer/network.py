@@ -7,8 +7,6 @@ graphs regresses the coarse mesh, and pose and shape from it (section 3 of the p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +23,8 @@ from engines.networks.bilayer.graphs import (
 )
 from engines.networks.bilayer.kinematics import COARSE_LEVEL, Kinematics
 from engines.networks.bilayer.observation import FLAT, Observation, observe
+from engines.networks.bilayer.patches import sample_patches
+from engines.networks.bilayer.prediction import BodyPrediction, project
 from engines.networks.bilayer.residual_mlp import ResidualMLP
 from engines.networks.rotation6d import matrix_from_6d
 
@@ -33,36 +33,6 @@ NODE = 2 + 1 + 2 + 2 + 3 + 6
 """Per joint: point, confidence, depth, reprojection error, posed joint, rotation."""
 METRES_PER_SPREAD = 0.45
 """A standing body's landmarks spread about this far: the start of the predicted scale."""
-
-
-@dataclass(frozen=True, slots=True)
-class BodyPrediction:
-    """One estimate, in the crop's virtual camera."""
-
-    rotations: Tensor
-    """(B, 24, 3, 3) local; row 0 turns the body into the virtual camera."""
-    betas: Tensor
-    """(B, 10)"""
-    camera: Tensor
-    """(B, 3): log of metres per crop unit at the pelvis' depth, and the pelvis' x, y in crop units."""
-    turns: Tensor
-    """(B, 24, 3, 3) global rotations."""
-    joints: Tensor
-    """(B, 24, 3) metres relative to the pelvis."""
-    landmarks: Tensor
-    """(B, 17, 3) metres relative to the pelvis."""
-    vertices: Tensor | None = None
-    """(B, V, 3) metres relative to the pelvis: the mesh branch's own answer, where there is one."""
-
-
-def project(points: Tensor, camera: Tensor, half_tan: Tensor) -> Tensor:
-    """Points (B, P, 3) relative to the pelvis -> (B, P, 2) crop units under full perspective.
-
-    With scale m (metres per crop unit) the pelvis lies at depth m / half_tan, so x = (X + u m) / (Z half_tan + m).
-    """
-    scale = camera[:, None, :1].exp()
-    depth = (points[..., 2:] * half_tan[:, None] + scale).clamp_min(0.05 * scale.detach())
-    return (points[..., :2] + camera[:, None, 1:] * scale) / depth
 
 
 class Refinement(nn.Module):
@@ -133,26 +103,24 @@ class BilayerNet(nn.Module):
         start = torch.cat((mean.flatten(), torch.zeros(13)))
         self.lifter = ResidualMLP(FLAT, config.lifter_width, config.lifter_blocks) if config.lifter_width else None
         context = config.lifter_width or FLAT
-        patch = sum(config.feature_channels)
+        channels = sum(config.feature_channels)
         self.first = nn.Linear(context, PARAMETERS)
         nn.init.normal_(self.first.weight, std=0.005)
         self.first.bias.data.copy_(start)
-        self.global_feature = nn.Linear(context + patch, config.mesh_channels)
+        self.global_feature = nn.Linear(context + channels, config.mesh_channels)
         self.template_feature = nn.Linear(3, config.mesh_channels)
         self.mesh_graph = nn.ModuleList(
             GraphConvolution(config.mesh_channels, config.mesh_channels, 7.0) for _ in range(config.mesh_layers)
         )
-        self.patches = nn.Linear(patch * config.patch**2, config.skeleton_channels) if patch else None
-        self.absent = nn.Parameter(torch.zeros(config.skeleton_channels)) if patch else None
-        inner = config.skeleton_channels if patch else 0
+        inner = config.skeleton_channels if channels else 0
+        self.patches = nn.Linear(channels * config.patch**2, inner) if channels else None
         self.refinements = nn.ModuleList(Refinement(config, body, context, inner) for _ in range(config.steps))
 
     def forward(
         self,
         points: Tensor,
         camera: Tensor,
-        patches: Tensor | None = None,
-        overview: Tensor | None = None,
+        features: tuple[Tensor, ...] = (),
         *,
         use_mesh: bool = True,
         steps: int | None = None,
@@ -160,22 +128,26 @@ class BilayerNet(nn.Module):
         """Estimates from the first to the last.
 
         points (B, 41, 5): x, y in crop units, confidence, depth (m, relative to the pelvis), depth known; zero where
-        missing. camera (B, 1): log tangent of half the crop's opening. patches (B, 24, C k k): trunk features around
-        each joint, overview (B, C) their mean over the crop; both or none. Without `use_mesh` the skeleton graph works
-        alone; `steps` cuts the refinements short.
+        missing. camera (B, 1): log tangent of half the crop's opening. features: the trunk's maps of the crop, one
+        (B, C, H, W) per entry of the preset's `feature_channels`; all zero where there is no picture, and left out by
+        presets without. Without `use_mesh` the skeleton graph works alone; `steps` cuts the refinements short.
         """
+        if len(features) != len(self.config.feature_channels):
+            raise ValueError(
+                f"{len(features)} feature maps given, this network reads {len(self.config.feature_channels)}; "
+                "where there is no picture pass zeros"
+            )
         seen = observe(points, camera)
         hidden = self.lifter(seen.flat) if self.lifter is not None else seen.flat
         parameters = self.first(hidden).float() if self.lifter is not None else self.first.bias.expand(len(points), -1)
-        context = hidden
-        mesh = self._mesh(context, overview) if use_mesh and steps != 0 else None
-        look = self._look(patches, len(points))
+        mesh = self._mesh(hidden, features) if use_mesh and steps != 0 else None
         out = [self._body(parameters, seen)]
         for refinement in list(self.refinements)[:steps]:
             nodes, state = self._state(out[-1], parameters, seen)
-            if look is not None:
-                nodes = torch.cat((nodes, look), -1)
-            change, vertices = refinement(nodes, self.skeleton, mesh, self.template, context, state)
+            if self.patches is not None:
+                look = sample_patches(features, out[-1], seen.half_tan, self.config.patch)
+                nodes = torch.cat((nodes, torch.relu(self.patches(look)).transpose(0, 1)), -1)
+            change, vertices = refinement(nodes, self.skeleton, mesh, self.template, hidden, state)
             parameters = parameters + change
             out.append(self._body(parameters, seen, vertices))
         return out
@@ -192,24 +164,15 @@ class BilayerNet(nn.Module):
             camera = torch.cat((scale.log(), place), 1)
         return BodyPrediction(rotations, betas, camera, turns, joints, landmarks, vertices)
 
-    def _mesh(self, context: Tensor, overview: Tensor | None) -> Tensor:
-        if self.patches is not None:
-            width = sum(self.config.feature_channels)
-            extra = overview if overview is not None else context.new_zeros(len(context), width)
-            context = torch.cat((context, extra), 1)
+    def _mesh(self, context: Tensor, features: tuple[Tensor, ...]) -> Tensor:
+        if features:
+            context = torch.cat((context, *(level.mean((2, 3)) for level in features)), 1)
         mesh = torch.relu(self.template_feature(self.template)[:, None] + self.global_feature(context)[None])
         # Sparse products train several times faster; exporters want the dense one.
         adjacency = self._sparse if self.training and not torch.onnx.is_in_onnx_export() else self.mesh
         for layer in self.mesh_graph:
             mesh = mesh + layer(adjacency, mesh)
         return mesh
-
-    def _look(self, patches: Tensor | None, count: int) -> Tensor | None:
-        if self.patches is None or self.absent is None:
-            return None
-        if patches is None:
-            return self.absent.expand(NUM_JOINTS, count, -1)
-        return torch.relu(self.patches(patches)).transpose(0, 1)
 
     def _state(self, body: BodyPrediction, parameters: Tensor, seen: Observation) -> tuple[Tensor, Tensor]:
         """What a refinement is told of the estimate: (24, B, NODE) per joint and (B, 157 + 82) in all; no gradient."""

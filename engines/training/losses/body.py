@@ -10,6 +10,7 @@ from torch import Tensor
 from engines.keypoints import JOINT_NAMES, NUM_COCO
 from engines.networks.bilayer import BodyPrediction, project
 from engines.networks.bilayer.kinematics import Kinematics
+from engines.training.geometry import GeometryBatch
 from engines.training.losses.focal import focal_vertex_loss
 
 _LIMBS = torch.tensor(
@@ -47,6 +48,12 @@ class Truth:
     translation: Tensor
     image: Tensor
     half_tan: Tensor
+
+
+def truth_of(batch: GeometryBatch) -> Truth:
+    """The targets of a drawn batch."""
+    names = ("rotations", "betas", "translation", "image", "half_tan")
+    return Truth(**{name: getattr(batch, name) for name in names})
 
 
 def body_losses(

@@ -1,0 +1,75 @@
+"""Batches of crops that a frozen trunk has seen (`trunk_cache`), from more files than fit in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engines.networks.bilayer import BodyPrediction
+from engines.networks.bilayer.kinematics import Kinematics
+from engines.training.losses.body import Truth
+from engines.training.pose_errors import LIMB_JOINTS, pa_mpjpe_mm
+from engines.training.trunk_cache import SeenPeople
+
+POOL = 8
+"""Files held in memory; one is exchanged every `EXCHANGE` batches."""
+EXCHANGE = 50
+
+
+class SeenSource:
+    """Random batches from the files `train-*.npz` of a folder. Raises FileNotFoundError where there is none."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.paths = sorted(folder.glob("train-*.npz"))
+        if not self.paths:
+            raise FileNotFoundError(
+                f"no train-*.npz in {folder}; make some: python -m engines.training.trunk_cache --help"
+            )
+        self._rng = np.random.default_rng(seed)
+        self._pool = [SeenPeople.load(p) for p in self._rng.permutation(np.array(self.paths, object))[:POOL]]
+        self._drawn = 0
+
+    @property
+    def channels(self) -> int:
+        return self._pool[0].features.shape[1]
+
+    def batch(self, count: int) -> tuple[Tensor, Tensor, Tensor, Truth]:
+        """points (count, 41, 5), camera (count, 1), features (count, C, H, W) and the truth."""
+        self._drawn += 1
+        if self._drawn % EXCHANGE == 0 and len(self.paths) > len(self._pool):
+            slot = int(self._rng.integers(len(self._pool)))
+            self._pool[slot] = SeenPeople.load(self.paths[self._rng.integers(len(self.paths))])
+        people = self._pool[int(self._rng.integers(len(self._pool)))]
+        rows = self._rng.choice(len(people.points), min(count, len(people.points)), replace=False)
+        return tensors(people, rows)
+
+
+def tensors(people: SeenPeople, rows: np.ndarray | slice) -> tuple[Tensor, Tensor, Tensor, Truth]:
+    """Rows of a file as float32 tensors."""
+
+    def take(name: str) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(getattr(people, name)[rows], np.float32))
+
+    truth = Truth(**{name: take(name) for name in ("rotations", "betas", "translation", "image", "half_tan")})
+    return take("points"), take("camera"), take("features"), truth
+
+
+def seen_errors(net: torch.nn.Module, body: Kinematics, people: SeenPeople) -> dict[str, float]:
+    """PA-MPJPE of the 12 limb joints, mm: `lifter` before the graphs, `blind` with zero features, `seen` with them."""
+    points, camera, features, truth = tensors(people, slice(None))
+    training = net.training
+    net.eval()
+    with torch.no_grad():
+        _, joints = body.chain(truth.rotations, truth.betas)
+        seen: list[BodyPrediction] = net(points, camera, (features,))
+        blind: list[BodyPrediction] = net(points, camera, (torch.zeros_like(features),))
+    net.train(training)
+    limbs, target = list(LIMB_JOINTS), joints.numpy()
+    answers = {"lifter": seen[0], "blind": blind[-1], "seen": seen[-1]}
+    return {
+        name: float(pa_mpjpe_mm(guess.joints.numpy()[:, limbs], target[:, limbs]).mean())
+        for name, guess in answers.items()
+    }
