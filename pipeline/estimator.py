@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 
 import numpy as np
 
 from engines.body import BodyModel
+from engines.camera import Intrinsics
 from engines.locator import Locator
 from engines.methods import WEIGHTS, CropRequest, create_method
+from engines.methods.span import span
 from engines.runtime import EngineError, load_engine
 from pipeline.config import RunConfig
 from pipeline.errors import UsageError
 from pipeline.person_box import crop_square
 from pipeline.smoothing import Smoother
-from pipeline.tracker import Tracker, TrackerSettings
+from pipeline.tracker import Tracker, TrackerSettings, TrackState
 from pipeline.types import Frame, FrameResult, TrackedBody
 
 
@@ -27,7 +29,7 @@ class Estimator:
     def __init__(self, config: RunConfig, body: BodyModel) -> None:
         self._body = body
         self._settings = TrackerSettings(max_people=config.max_people)
-        self._smoothing = config.smoothing
+        self._smoother = Smoother(config.smoothing)
         try:
             self._method = create_method(
                 config.method, body=body, runtime=config.runtime, precision=config.precision, threads=config.threads
@@ -43,14 +45,11 @@ class Estimator:
         described = self._locator_engine.describe()
         self.weights = {**self._method.weights, "locator": f"{described.model} sha256:{described.sha256}"}
         self._trackers: dict[str, Tracker] = {}
-        self._smoothers: dict[str, Smoother] = {}
 
     def warm_up(self) -> None:
         """Run every network once, so that the first frame waits for no compilation."""
         image = np.zeros((256, 256, 3), np.uint8)
         self._locator.detect(image)
-        from engines.camera import Intrinsics
-
         request = CropRequest(
             image=image, center_px=np.array([128.0, 128.0]), side_px=256.0, intrinsics=Intrinsics.from_fov(256, 256)
         )
@@ -58,36 +57,62 @@ class Estimator:
 
     def process(self, frame: Frame) -> FrameResult:
         """Find the bodies of one frame."""
+        return self.process_together([frame])[0]
+
+    def process_together(self, frames: list[Frame]) -> list[FrameResult]:
+        """Find the bodies of frames of different streams: their crops share one call of each engine.
+
+        Raises ValueError where two frames are of one stream: the second needs what the first leaves behind.
+        """
+        if len({frame.stream for frame in frames}) < len(frames):
+            raise ValueError(f"frames {frames} share a stream, process them one after the other")
         spans: dict[str, float] = {}
+        located = [self._locate(frame, spans) for frame in frames]
+        with span(spans, "track"):
+            requests = [
+                self._request(frame, target)
+                for frame, (_, targets) in zip(frames, located, strict=True)
+                for target in targets
+            ]
+        estimates = iter(self._method.estimate(requests, spans))
+        results = []
+        for frame, (tracker, targets) in zip(frames, located, strict=True):
+            with span(spans, "track"):
+                found = {target.track_id: next(estimates) for target in targets}
+                for track_id, estimate in found.items():
+                    tracker.update(track_id, estimate.points_px, estimate.score)
+                raw = tuple(
+                    TrackedBody(track_id=person.track_id, box_xyxy=person.box, estimate=found[person.track_id])
+                    for person in tracker.finish()
+                )
+            with span(spans, "smooth"):
+                bodies = raw if frame.unrelated else self._smooth(frame, raw)
+            results.append(FrameResult(frame=frame, bodies=bodies, raw_bodies=raw, spans_ms=spans))
+        return results
+
+    def _locate(self, frame: Frame, spans: dict[str, float]) -> tuple[Tracker, tuple[TrackState, ...]]:
+        """Whom to look at in a frame."""
         tracker = self._trackers.setdefault(frame.stream, Tracker(self._settings))
         tracker.advance(frame)
         if tracker.needs_detection():
-            started = time.perf_counter()
-            detections = self._locator.detect(frame.image)
-            spans["locate"] = (time.perf_counter() - started) * 1e3
+            with span(spans, "locate"):
+                detections = self._locator.detect(frame.image)
             tracker.merge_detections(detections)
-        started = time.perf_counter()
-        targets = tracker.targets()
-        requests = []
-        for target in targets:
-            center, side = crop_square(target.box)
-            requests.append(CropRequest(image=frame.image, center_px=center, side_px=side, intrinsics=frame.intrinsics))
-        spans["track"] = (time.perf_counter() - started) * 1e3
-        estimates = self._method.estimate(requests, spans)
-        started = time.perf_counter()
-        found = {target.track_id: estimate for target, estimate in zip(targets, estimates, strict=True)}
-        for track_id, estimate in found.items():
-            tracker.update(track_id, estimate.points_px, estimate.score)
-        people = tracker.finish()
-        spans["track"] += (time.perf_counter() - started) * 1e3
-        raw = tuple(TrackedBody(track_id=p.track_id, box_xyxy=p.box, estimate=found[p.track_id]) for p in people)
-        started = time.perf_counter()
-        bodies = raw if frame.unrelated else self._smooth(frame, raw)
-        spans["smooth"] = (time.perf_counter() - started) * 1e3
-        return FrameResult(frame=frame, bodies=bodies, raw_bodies=raw, spans_ms=spans)
+        return tracker, tracker.targets()
+
+    @staticmethod
+    def _request(frame: Frame, target: TrackState) -> CropRequest:
+        center, side = crop_square(target.box)
+        return CropRequest(image=frame.image, center_px=center, side_px=side, intrinsics=frame.intrinsics)
 
     def _smooth(self, frame: Frame, raw: tuple[TrackedBody, ...]) -> tuple[TrackedBody, ...]:
-        raise NotImplementedError
+        return tuple(
+            replace(
+                person,
+                estimate=self._smoother.apply(frame.stream, person.track_id, frame.pts_s, person.estimate, self._body),
+            )
+            for person in raw
+        )
 
     def close(self) -> None:
         """Let go of the engines."""

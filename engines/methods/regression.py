@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 
 from engines.body import BodyModel
@@ -13,6 +9,7 @@ from engines.estimate import BodyEstimate
 from engines.keypoints import NUM_COCO
 from engines.methods.bilayer import BilayerLifter, Bodies
 from engines.methods.evidence import CropRequest, Evidence, TrunkReader
+from engines.methods.span import span
 from engines.runtime import load_engine
 from engines.runtime.engine import Precision, Runtime
 from kernels.silhouette import silhouette_iou, splat_silhouette
@@ -44,13 +41,13 @@ class RegressionMethod:
         """See `engines.methods.Method.estimate`."""
         if not requests:
             return []
-        with _span(spans_ms, "crop"):
+        with span(spans_ms, "crop"):
             crops = self._trunk.crops(requests)
-        with _span(spans_ms, "trunk"):
+        with span(spans_ms, "trunk"):
             outputs = self._trunk.infer(crops)
-        with _span(spans_ms, "decode_points"):
+        with span(spans_ms, "decode_points"):
             evidence = self._trunk.read(outputs, requests)
-        with _span(spans_ms, "lift"):
+        with span(spans_ms, "lift"):
             bodies = self._lifter(
                 evidence.points_px,
                 evidence.depth_m,
@@ -58,7 +55,7 @@ class RegressionMethod:
                 np.stack([request.center_px for request in requests]),
                 np.array([request.side_px for request in requests]),
             )
-        with _span(spans_ms, "quality"):
+        with span(spans_ms, "quality"):
             qualities = self._agreement(bodies, evidence, requests)
         return [
             BodyEstimate(
@@ -86,10 +83,3 @@ class RegressionMethod:
         """See `engines.methods.Method.close`."""
         for engine in self._engines:
             engine.close()
-
-
-@contextmanager
-def _span(spans_ms: dict[str, float], name: str) -> Iterator[None]:
-    started = time.perf_counter()
-    yield
-    spans_ms[name] = spans_ms.get(name, 0.0) + (time.perf_counter() - started) * 1e3

@@ -22,12 +22,13 @@ class DeployedTrunk(nn.Module):
     def __init__(self, trunk: Trunk) -> None:
         super().__init__()
         self.trunk = trunk
+        self.cells = trunk.preset.input_px // 4
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         output = self.trunk(crops.permute(0, 3, 1, 2).float())
-        logits = output.heatmaps[-1].float()
-        heatmaps = logits.flatten(2).softmax(-1).view(logits.shape)
-        return heatmaps, expected_depth(output.depth), output.parts.float(), output.features.float()
+        logits = output.heatmaps[-1]
+        heatmaps = logits.flatten(2).softmax(-1).unflatten(-1, (self.cells, self.cells))
+        return heatmaps, expected_depth(output.depth), output.parts, output.features
 
 
 class DeployedLocator(nn.Module):
@@ -42,7 +43,7 @@ class DeployedLocator(nn.Module):
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         scores, sides = self.net(picture.permute(0, 3, 1, 2).float())
-        return scores.float(), sides
+        return scores, sides
 
 
 def build_trunk(preset: str) -> DeployedTrunk:

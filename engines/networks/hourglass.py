@@ -119,6 +119,9 @@ class PixelHead(nn.Module):
 class Trunk(nn.Module):
     """Stacked hourglass with all heads. Input (B, 3, S, S) float RGB 0..255, S a multiple of 8 * 2**levels."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, preset: TrunkPreset) -> None:
         super().__init__()
         self.preset = preset
@@ -157,18 +160,17 @@ class Trunk(nn.Module):
         return TrunkOutput(heatmaps, self.part_head(features), self._depth(features, heatmaps[-1]), features)
 
     def _depth(self, features: Tensor, heatmap: Tensor) -> Tensor:
-        batch, points = heatmap.shape[:2]
         # Average, not sum: the softmax that follows is then over cells of the depth grid.
         coarse = functional.avg_pool2d(heatmap, 2).flatten(2)
         where = coarse.float().softmax(-1).detach()
-        bins = self.depth_head(features).float().view(batch, points, self.preset.depth_bins, -1)
+        bins = self.depth_head(features).float().flatten(2).unflatten(1, (NUM_POINTS, self.preset.depth_bins))
         given_where = bins.softmax(2)
-        return torch.einsum("bpzc,bpc->bpz", given_where, where).clamp_min(1e-6).log()
+        return (given_where * where.unsqueeze(2)).sum(-1).clamp_min(1e-6).log()
 
 
 def expected_depth(depth_logits: Tensor) -> Tensor:
     """(B, P, bins) logits -> (B, P) metres relative to the pelvis: the soft-argmax over bin centres."""
     bins = depth_logits.shape[-1]
-    edges = torch.linspace(-DEPTH_RANGE_M, DEPTH_RANGE_M, bins + 1, device=depth_logits.device)
-    centres = (edges[:-1] + edges[1:]) / 2
+    step = 2 * DEPTH_RANGE_M / bins
+    centres = torch.tensor([(i + 0.5) * step - DEPTH_RANGE_M for i in range(bins)], device=depth_logits.device)
     return (depth_logits.float().softmax(-1) * centres).sum(-1)

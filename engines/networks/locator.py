@@ -38,6 +38,9 @@ class LocatorNet(nn.Module):
     cell's centre to the box, in pixels of the input, positive.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, preset: LocatorPreset) -> None:
         super().__init__()
         self.preset = preset

@@ -33,7 +33,6 @@ from engines.training.trunk_batches import PhotoSource, draw_batch
 from kernels.decode_heatmaps import decode_heatmaps
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-KEEP_FLOAT = {"trunk": ["/Softmax.*", "/Einsum.*", "/Log.*", "/Exp.*"], "locator": ["/Exp.*"]}
 
 
 def export_onnx(name: str, preset: str, state: dict[str, torch.Tensor], folder: Path) -> Path:
@@ -101,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
         if name == "trunk"
         else locator_calibration(arguments.shared, size)
     )
-    print(quantize(path, calibration, keep_float=KEEP_FLOAT[name]), flush=True)
+    print(quantize(path, calibration), flush=True)
     store_halves(path)
     for precision in ("f32", "bf16", "int8"):
         target = path.with_suffix(".int8.onnx") if precision == "int8" else path
