@@ -1,4 +1,4 @@
-"""People walking through a picture, and what a locator and a trunk would say of them: the truth that tracks are held to.
+"""People walking through a picture, and what a locator and a trunk would say of them: the truth tracks are held to.
 
 The trunk is as fallible as a real one: in a crop it finds the nearest person that is not hidden; the locator misses
 people who are mostly hidden by somebody nearer to the camera.

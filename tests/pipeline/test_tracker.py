@@ -110,7 +110,7 @@ def test_a_loss_calls_the_locator_on_the_next_frame():
 def test_a_person_detected_twice_is_published_once():
     street, tracker = Street([Walker("a", straight(300, 0))]), Tracker()
     box = street.walkers[0].box(0)
-    half = box + [0, 0, 0, -0.45 * (box[3] - box[1])]
+    half = np.append(box[:3], box[3] - 0.45 * (box[3] - box[1]))
     for index in range(30):
         frame = street.frame(index)
         tracker.advance(frame)
