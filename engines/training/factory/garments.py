@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from engines.training.factory.drawable import Surface, corner_surface, triangula
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Garment:
+class Binding:
     """How a garment hangs on the base mesh (v base-mesh indices, u barycentric, d offsets scaled by body measures)."""
 
     triples: np.ndarray
@@ -27,8 +27,6 @@ class Garment:
     """(3,) float32: that distance on the body the garment was made on."""
     hides: np.ndarray
     """(19158,) bool: base-mesh vertices under the garment."""
-    surface: Surface
-    """Triangles, UV, skin weights, rest normals."""
 
     def fit(self, shaped: np.ndarray) -> np.ndarray:
         """Base mesh of one shape (19158, 3) -> garment vertices (V, 3), same space."""
@@ -36,6 +34,14 @@ class Garment:
         lengths = np.abs(shaped[self.measures[:, 0], axes] - shaped[self.measures[:, 1], axes])
         bound = np.einsum("vk,vkc->vc", self.barycentric, shaped[self.triples])
         return bound + self.offsets * (lengths / self.measure_lengths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Garment(Binding):
+    """A bound mesh that can be drawn."""
+
+    surface: Surface
+    """Triangles, UV, skin weights, rest normals."""
 
 
 def load_garment(mhclo: Path, obj: Path, mesh: BaseMesh) -> Garment:
@@ -46,18 +52,16 @@ def load_garment(mhclo: Path, obj: Path, mesh: BaseMesh) -> Garment:
         raise ValueError(f"{obj.name} uses {count} vertices, {mhclo.name} binds {len(triples)}; pair the right files")
     weights = np.maximum(np.einsum("vk,vkj->vj", barycentric, mesh.weights[triples]), 0)
     weights /= weights.sum(axis=1, keepdims=True)
-    garment = Garment(
+    binding = Binding(
         triples=triples,
         barycentric=barycentric,
         offsets=offsets,
         measures=scales[:, :2].astype(np.int32),
         measure_lengths=scales[:, 2].astype(np.float32),
         hides=hides,
-        surface=None,  # type: ignore[arg-type]
     )
-    surface = corner_surface(triangulate(corners), uv, weights, garment.fit(mesh.template))
-    object.__setattr__(garment, "surface", surface)
-    return garment
+    surface = corner_surface(triangulate(corners), uv, weights, binding.fit(mesh.template))
+    return Garment(**{f.name: getattr(binding, f.name) for f in fields(Binding)}, surface=surface)
 
 
 def _read_mhclo(path: Path, base_vertices: int) -> tuple[np.ndarray, ...]:
