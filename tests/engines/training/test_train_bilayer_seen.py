@@ -1,0 +1,30 @@
+"""Growing a network: new inputs change nothing until they are trained."""
+
+import dataclasses
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from engines.body import load_body  # noqa: E402
+from engines.networks.bilayer import PRESETS, BilayerNet  # noqa: E402
+from engines.training.train_bilayer_seen import grown  # noqa: E402
+
+
+def test_grown_network_answers_as_before():
+    small = dataclasses.replace(
+        PRESETS["small"], lifter_width=32, lifter_blocks=1, skeleton_channels=8, mesh_channels=4, refine_width=16
+    )
+    body = load_body()
+    before = BilayerNet(small, body).eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in before.parameters():
+            weight += 0.05 * torch.randn(weight.shape, generator=generator)
+    after = BilayerNet(dataclasses.replace(small, feature_channels=(5,)), body).eval()
+    after.load_state_dict(grown(before.state_dict(), after), strict=False)
+    points = torch.rand(3, 41, 5, generator=generator)
+    camera, features = torch.full((3, 1), -1.0), torch.randn(3, 5, 6, 6, generator=generator)
+    torch.testing.assert_close(after(points, camera, (features,))[-1].joints, before(points, camera)[-1].joints)
+    with pytest.raises(ValueError, match="pass zeros"):
+        after(points, camera)
