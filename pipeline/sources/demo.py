@@ -39,7 +39,7 @@ _OUTFITS = (
 _SHAPES = ((0.4, -0.5, 0.3), (0.3, 0.5, -0.4), (0.2, 0.6, -0.6))
 _ROLES: tuple[tuple[str, float, tuple[float, float]], ...] = (
     ("stay", -0.15, (-0.45, -0.35)),
-    ("cross", 0.0, (-2.32, 0.55)),
+    ("cross", 0.0, (-2.5, 0.55)),
     ("stroll", 0.4, (1.25, -1.6)),
 )
 """Motion, heading in radians, place on the floor (x, z) where it begins."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -64,6 +65,7 @@ class Room:
         return image
 
 
+@functools.cache
 def make_room(width: int, height: int, fov_deg: float) -> Room:
     """The room seen by a camera with that picture size and horizontal field of view."""
     camera = Intrinsics.from_fov(width, height, fov_deg)
