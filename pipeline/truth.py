@@ -105,7 +105,7 @@ class TruthMeter:
         }
         if not self._errors:
             return counts
-        joints, aligned, place = np.mean(self._errors, axis=0)
+        joints, aligned, place = np.mean(self._errors, axis=0).tolist()
         return {
             **counts,
             "mpjpe_mm": round(joints * 1000, 1),

@@ -63,8 +63,7 @@ class ContactSheet:
         chosen = np.unique(np.linspace(0, len(self._kept) - 1, min(self._tiles, len(self._kept))).round().astype(int))
         tiles = [self._tile(*self._kept[index]) for index in chosen]
         width, height = max(t.shape[1] for t in tiles), max(t.shape[0] for t in tiles)
-        across = 3 if width <= 1.2 * height and len(tiles) < 6 else 4
-        across = min(across, len(tiles))
+        across = min(len(tiles), 4 if len(tiles) > 6 else 3)
         tiles = [fit(tile, (width, height)) for tile in tiles]
         tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % across)
         sheet = np.vstack([np.hstack(tiles[row : row + across]) for row in range(0, len(tiles), across)])
