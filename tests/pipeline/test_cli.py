@@ -29,7 +29,7 @@ def start(command, *arguments, **environment):
 
 
 def finish(process):
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     assert "Traceback" not in err, err
     return process.returncode, out, err
 
@@ -148,7 +148,7 @@ def test_an_estimator_that_dies_says_why(clip, tmp_path):
 
 
 def wait_for(condition, process):
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 200
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -177,7 +177,7 @@ def test_the_second_signal_exits_at_once(tmp_path):
     time.sleep(0.3)
     assert process.poll() is None, "the first one waits for the frame that is being processed"
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 1
+    assert process.wait(60) == 1
 
 
 def test_interrupted_while_the_networks_load(tmp_path):
@@ -191,7 +191,7 @@ def test_interrupted_while_the_networks_load(tmp_path):
 def test_without_any_output_flag_there_is_a_folder_under_runs(clip, tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / CHEAP[1]), "--source", str(clip), "--max-frames", "3"]
-    done = subprocess.run(command, cwd=tmp_path, env=env, text=True, capture_output=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, env=env, text=True, capture_output=True, timeout=240)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "runs").iterdir()
     assert {p.name for p in folder.iterdir()} == {"poses.mcap", "overlay.mp4", "contact_sheet.png", "summary.json"}
