@@ -1,0 +1,75 @@
+"""Square crops of a picture at the size a network takes, anti-aliased; outside the picture is black.
+
+Points are continuous: the centre of the top-left pixel is (0.5, 0.5), in the picture and in the crop alike. A crop of
+``size`` pixels shows the square of side ``side`` around ``center``:
+
+    source = center + (crop / size - 0.5) * side
+
+Networks take uint8 pictures and normalise inside, so that crops stay four times smaller on their way.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+
+def crop_batch(image: np.ndarray, centers_px: np.ndarray, sides_px: np.ndarray, size: int) -> np.ndarray:
+    """Crops (B, size, size, 3) uint8 of ``image`` (H, W, 3) uint8; ``centers_px`` (B, 2), ``sides_px`` (B,).
+
+    Where a crop is at least twice as large as ``size`` the picture is halved by averaging until it is not; bilinear
+    sampling does the rest. Raises ValueError on other shapes or types and on sides that are not positive.
+    """
+    centers, sides = np.asarray(centers_px, np.float64), np.asarray(sides_px, np.float64)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"image must be (H, W, 3) uint8, got shape {image.shape} dtype {image.dtype}")
+    if centers.ndim != 2 or centers.shape[1] != 2 or sides.shape != centers.shape[:1]:
+        raise ValueError(f"centers must be (B, 2) and sides (B,), got {centers.shape} and {sides.shape}")
+    if not (np.isfinite(centers).all() and np.isfinite(sides).all() and (sides > 0).all()):
+        raise ValueError(f"centers must be finite and sides positive pixels, got {centers.tolist()}, {sides.tolist()}")
+    if size < 1:
+        raise ValueError(f"size is {size}, it must be at least 1 pixel")
+    crops = np.empty((len(centers), size, size, 3), np.uint8)
+    for crop, center, side in zip(crops, centers, sides, strict=True):
+        _crop(image, center, float(side), crop)
+    return crops
+
+
+def crop_to_source(points: np.ndarray, center_px: np.ndarray, side_px: float, size: int) -> np.ndarray:
+    """Points (..., 2) of a crop -> of the picture, pixels."""
+    return np.asarray(center_px) + (np.asarray(points) / size - 0.5) * side_px
+
+
+def source_to_crop(points: np.ndarray, center_px: np.ndarray, side_px: float, size: int) -> np.ndarray:
+    """Points (..., 2) of the picture -> of a crop, pixels."""
+    return ((np.asarray(points) - np.asarray(center_px)) / side_px + 0.5) * size
+
+
+def _crop(image: np.ndarray, center: np.ndarray, side: float, out: np.ndarray) -> None:
+    size = len(out)
+    corner = center - side / 2
+    # Halving has a fast path in OpenCV: a factor of 4 in two steps is three times as fast as in one.
+    halvings = max(int(math.log2(side / size)), 0)
+    if halvings:
+        shrink = 2**halvings
+        # Only what the crop sees is averaged; sampling reaches half a shrunk pixel beyond the crop's edge.
+        low = np.maximum(np.floor(corner - shrink), 0).astype(int)
+        high = np.minimum(np.ceil(corner + side + shrink), image.shape[1::-1]).astype(int)
+        if (high <= low).any():
+            out[:] = 0
+            return
+        image = image[low[1] : high[1], low[0] : high[0]]
+        missing_x, missing_y = (-(high - low) % shrink).tolist()
+        if missing_x or missing_y:
+            image = cv2.copyMakeBorder(image, 0, missing_y, 0, missing_x, cv2.BORDER_CONSTANT)
+        for _ in range(halvings):
+            image = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        corner, side = (corner - low) / shrink, side / shrink
+    # Pixel j of the crop has its centre at j + 0.5; OpenCV counts from the centre of the first pixel.
+    step = side / size
+    first = corner + 0.5 * step - 0.5
+    matrix = np.array([[step, 0, first[0]], [0, step, first[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    cv2.warpAffine(image, matrix, (size, size), dst=out, flags=flags, borderMode=cv2.BORDER_CONSTANT)
