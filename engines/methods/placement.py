@@ -27,7 +27,7 @@ def place_body(
     points, image = points.astype(np.float64), image.astype(np.float64)
     weights = np.where(np.isfinite(image).all(-1), weights, 0.0).astype(np.float64)
     image = np.where(np.isfinite(image), image, 0.0)
-    found = guess.astype(np.float64).copy()
+    found: np.ndarray = guess.astype(np.float64)
     spread = np.sqrt((points[..., :2] ** 2).sum(-1).mean(-1)) + 1e-3
     for _ in range(rounds):
         depth = np.maximum(points[..., 2] + found[:, 2:], 0.1)

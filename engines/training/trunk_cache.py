@@ -154,7 +154,7 @@ def load_trunk(checkpoint: Path, preset: str) -> Trunk:
     """The averaged weights of a training checkpoint, frozen."""
     trunk = Trunk(PRESETS[preset])
     trunk.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
-    return trunk.eval().to(memory_format=torch.channels_last).requires_grad_(False)
+    return trunk.eval().requires_grad_(False)
 
 
 def main(argv: list[str] | None = None) -> int:

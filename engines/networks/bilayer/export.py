@@ -5,21 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from engines.body import load_body
-from engines.keypoints import NUM_POINTS
+from engines.keypoints import NUM_COCO, NUM_JOINTS, NUM_POINTS
 from engines.networks.bilayer.config import PRESETS
 from engines.networks.bilayer.network import BilayerNet
+from engines.networks.onnx_halves import store_halves
+from engines.runtime.engine import TensorSpec
+from engines.runtime.sidecar import Sidecar
 
 OPSET = 17
 
 
-class _Exported(nn.Module):
+class DeployedBilayer(nn.Module):
     """Flat inputs and outputs, the last estimate alone, with the points that place it."""
 
-    def __init__(self, net: BilayerNet, use_mesh: bool) -> None:
+    def __init__(self, net: BilayerNet, use_mesh: bool = True) -> None:
         super().__init__()
         self.net, self.use_mesh = net, use_mesh
 
@@ -33,8 +37,15 @@ def mesh_is_trained(state: dict[str, Tensor]) -> bool:
     return any(bool(v.any()) for name, v in state.items() if name.endswith("fusion.to_skeleton.weight"))
 
 
+def build_deployed(preset: str) -> DeployedBilayer:
+    """An untrained network as exported. `preset`: a preset's name, and `:C` per feature map of C channels it reads."""
+    name, *channels = preset.split(":")
+    config = replace(PRESETS[name], feature_channels=tuple(map(int, channels)))
+    return DeployedBilayer(BilayerNet(config, load_body()))
+
+
 def export(state: dict[str, Tensor], preset: str, folder: Path, feature_channels: tuple[int, ...] = ()) -> Path:
-    """Weights `state` -> folder/bilayer-PRESET.onnx and .safetensors (float16); returns the ONNX path.
+    """Weights `state` -> folder/bilayer-PRESET.onnx, .safetensors (float16) and .json; returns the ONNX path.
 
     ONNX inputs: points (N, 41, 5), camera (N, 1) and, where the network reads pictures, features, features1, ...
     (N, C, side, side); outputs: rotations (N, 24, 3, 3), betas (N, 10), placement (N, 3), landmarks (N, 17, 3),
@@ -42,61 +53,43 @@ def export(state: dict[str, Tensor], preset: str, folder: Path, feature_channels
     """
     from safetensors.torch import save_file
 
-    config = replace(PRESETS[preset], feature_channels=feature_channels)
-    net = BilayerNet(config, load_body())
+    full_preset = ":".join((preset, *map(str, feature_channels)))
+    deployed = build_deployed(full_preset).eval()
     # Stored halves are what the exported graph computes with, so both files give the same answers.
-    rounded = {name: value.half().contiguous() for name, value in state.items()}
-    net.load_state_dict({name: value.float() for name, value in rounded.items()})
-    net.eval()
+    rounded = {f"net.{name}": value.half().contiguous() for name, value in state.items()}
+    deployed.load_state_dict(rounded)
+    config = deployed.net.config
+    deployed.use_mesh = mesh_is_trained(state) or config.vertices_head
     folder.mkdir(parents=True, exist_ok=True)
     weights, path = folder / f"bilayer-{preset}.safetensors", folder / f"bilayer-{preset}.onnx"
-    metadata = {"preset": preset, "feature_channels": ",".join(map(str, feature_channels))}
-    save_file(rounded, weights.with_suffix(".part"), metadata)
+    save_file(rounded, weights.with_suffix(".part"))
     weights.with_suffix(".part").replace(weights)
 
     side = config.feature_side
-    example = [
-        torch.zeros(2, NUM_POINTS, 5),
-        torch.zeros(2, 1),
-        *(torch.zeros(2, c, side, side) for c in feature_channels),
-    ]
-    inputs = ["points", "camera", *(f"features{level or ''}" for level in range(len(feature_channels)))]
-    outputs = ["rotations", "betas", "placement", "landmarks", "joints"]
+    maps = [(f"features{level or ''}", (c, side, side)) for level, c in enumerate(feature_channels)]
+    inputs = [("points", (NUM_POINTS, 5)), ("camera", (1,)), *maps]
+    outputs = [
+        ("rotations", (NUM_JOINTS, 3, 3)), ("betas", (10,)), ("placement", (3,)), ("landmarks", (NUM_COCO, 3)),
+        ("joints", (NUM_JOINTS, 3)),
+    ]  # fmt: skip
     part = path.with_suffix(".onnx.part")
     torch.onnx.export(
-        _Exported(net, mesh_is_trained(state) or config.vertices_head),
-        tuple(example),
+        deployed,
+        tuple(torch.zeros(2, *shape) for _, shape in inputs),
         str(part),
-        input_names=inputs,
-        output_names=outputs,
+        input_names=[name for name, _ in inputs],
+        output_names=[name for name, _ in outputs],
         opset_version=OPSET,
         dynamo=False,
-        dynamic_axes={name: {0: "N"} for name in [*inputs, *outputs]},
+        dynamic_axes={name: {0: "N"} for name, _ in [*inputs, *outputs]},
     )
-    _store_halves(part)
+    store_halves(part)
     part.replace(path)
+
+    def specs(entries: list[tuple[str, tuple[int, ...]]]) -> tuple[TensorSpec, ...]:
+        return tuple(TensorSpec(name, (None, *shape), np.dtype(np.float32)) for name, shape in entries)
+
+    Sidecar(
+        network="bilayer", preset=full_preset, weights=weights.name, inputs=specs(inputs), outputs=specs(outputs)
+    ).write(path)
     return path
-
-
-def _store_halves(path: Path) -> None:
-    """Keep large constants as float16 with a cast behind them: half the file, the same float32 arithmetic."""
-    import numpy as np
-    import onnx
-    from onnx import numpy_helper
-
-    model = onnx.load(path)
-    casts = []
-    for tensor in model.graph.initializer:
-        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < 4096:
-            continue
-        name, values = tensor.name, numpy_helper.to_array(tensor)
-        half = values.astype(np.float16)
-        if np.abs(half - values).max() > 1e-3 * np.abs(values).max():
-            continue
-        tensor.CopyFrom(numpy_helper.from_array(half, name + "_half"))
-        casts.append(onnx.helper.make_node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT))
-    nodes = list(model.graph.node)
-    del model.graph.node[:]
-    model.graph.node.extend(casts + nodes)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)

@@ -38,8 +38,9 @@ def test_a_perfect_network_gives_back_the_body(scene):
     place = (turn @ PLACES[..., None])[..., 0]
     scale = place[:, 2:] * prepared.view.half_tan[:, None]
     # The network is 10 % wrong about the distance; the points know better.
+    placement = np.concatenate((np.log(1.1 * scale), place[:, :2] / scale), 1)
     outputs = {
-        "rotations": rotations, "betas": betas, "placement": np.concatenate((np.log(1.1 * scale), place[:, :2] / scale), 1),
+        "rotations": rotations, "betas": betas, "placement": placement,
         "landmarks": relative[:, :17], "joints": relative[:, 17:],
     }  # fmt: skip
     found = finish(outputs, prepared, body)

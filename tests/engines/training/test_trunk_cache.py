@@ -23,11 +23,12 @@ def seen(tmp_path_factory):
     betas = rng.normal(0, 1, (COUNT, 10)).astype(np.float32)
     place = rng.normal((0, 0, 3), 0.2, (COUNT, 3)).astype(np.float32)
     posed = body.forward(pose, betas, place)
+    landmarks = body.coco(posed.vertices)
     blank = np.zeros((CROP_PX // 2, CROP_PX // 2), np.uint8)
     samples = [
         SynthSample(
             image=np.full((CROP_PX, CROP_PX, 3), 90, np.uint8), parts=blank, others=blank,
-            points=np.zeros((NUM_POINTS, 3)), joints_cam=posed.joints[row], landmarks_cam=body.coco(posed.vertices)[row],
+            points=np.zeros((NUM_POINTS, 3)), joints_cam=posed.joints[row], landmarks_cam=landmarks[row],
             pose=pose[row], betas=betas[row], translation=place[row], K=np.array((300.0, 300, 100, 120)),
             crop_in_source=np.zeros(5), box=np.zeros(4),
         )

@@ -11,6 +11,7 @@ from engines.body import load_body  # noqa: E402
 from engines.camera import Intrinsics  # noqa: E402
 from engines.networks.bilayer import PRESETS, BilayerNet, project  # noqa: E402
 from engines.networks.bilayer.graphs import FusionGraph, mesh_adjacency  # noqa: E402
+from engines.runtime import load_engine  # noqa: E402
 
 TINY = dataclasses.replace(
     PRESETS["small"], lifter_width=32, lifter_blocks=1, skeleton_channels=8, mesh_channels=4, refine_width=16
@@ -134,6 +135,10 @@ def test_export_gives_the_networks_answers(body, tmp_path, monkeypatch):
     # Weights are stored as float16.
     for ours, theirs in ((rotations, last.rotations), (betas, last.betas), (placement, last.camera)):
         np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=5e-3)
+    with load_engine(path, "torch", "f32", 1) as reference:
+        answers = reference(inputs)
+    for name, ours in (("rotations", rotations), ("placement", placement), ("joints", joints)):
+        np.testing.assert_allclose(ours, answers[name], atol=1e-4)
     posed = body.forward(rotations, betas, np.zeros((3, 3)))
     np.testing.assert_allclose(joints, posed.joints, atol=1e-5)
     np.testing.assert_allclose(landmarks, body.coco(posed.vertices), atol=1e-5)
