@@ -9,18 +9,18 @@ Whatever arrives, nothing crashes: what is no message of the wire is counted in 
 
 from __future__ import annotations
 
-import functools
+import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import zmq
 
-from engines.body import BodyModel, load_body
 from engines.camera import Intrinsics
+from pipeline.body_frame import Body, BodyFrame, BodyModelMismatchError
 from pipeline.endpoint import EndpointError, is_local
 from pipeline.errors import BodystreamError
 from pipeline.keys import load_pair, load_public
@@ -29,7 +29,6 @@ from pipeline.wire import (
     Kind,
     Message,
     RetireMessage,
-    SourceState,
     StaticMessage,
     WireBody,
     WireError,
@@ -37,95 +36,28 @@ from pipeline.wire import (
     topic,
 )
 from pipeline.wire.layout import MAX_BODIES, MAX_PART_BYTES
-from pipeline.wire.rotations import matrices
+
+__all__ = [
+    "Body",
+    "BodyFrame",
+    "BodyModelMismatchError",
+    "StreamTimeoutError",
+    "Subscription",
+    "SubscriptionStats",
+    "subscribe",
+]
 
 MAX_STREAMS = 256
 """More streams than this are ignored, so that a hostile publisher cannot fill the memory."""
+RECONNECT_AFTER_S = 3.0
+"""A publisher with any stream says something every second. After this long without a word the connection is made anew:
+ZeroMQ does not do so by itself after a message that broke its rules, such as one that was too large."""
 RECEIVE_QUEUE = 64
 """Messages that wait in this process; what comes beyond waits at the publisher, up to its own mark."""
 
 
-class BodyModelMismatchError(BodystreamError):
-    """The body model at hand is not the one that the publisher's parameters belong to."""
-
-
 class StreamTimeoutError(BodystreamError, TimeoutError):
     """No frame came for as long as the caller was willing to wait."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
-    """One person in one frame."""
-
-    track_id: int
-    score: float
-    """0..1."""
-    quality: float
-    """0..1: agreement with the picture; NaN where unknown."""
-    translation: np.ndarray
-    """(3,) float32, metres, camera frame: the pelvis joint."""
-    rotations: np.ndarray
-    """(24, 4) float32 unit quaternions (w, x, y, z); row 0 body axes -> camera frame, others local to the parent."""
-    betas: np.ndarray
-    """(10,) float32."""
-    body_model: str
-    """Identity of the body model that the parameters belong to."""
-    mesh: np.ndarray | None
-    """(V, 3) float32, metres, camera frame, if the publisher sends meshes."""
-    mesh_level: int | None
-
-    def vertices(self, level: int = 1, model: BodyModel | None = None) -> np.ndarray:
-        """(V, 3) float32, metres, camera frame: the mesh as sent, else computed from the parameters.
-
-        Raises BodyModelMismatchError if `model` (default: the shipped one) is not the publisher's.
-        """
-        if self.mesh is not None and level == self.mesh_level:
-            return self.mesh
-        model = self._check(model)
-        return model.forward(matrices(self.rotations), self.betas, self.translation, level).vertices[0]
-
-    def joints(self, model: BodyModel | None = None) -> np.ndarray:
-        """(24, 3) float32, metres, camera frame. Raises as `vertices`."""
-        return self._check(model).joints(matrices(self.rotations), self.betas, self.translation)[0]
-
-    def _check(self, model: BodyModel | None) -> BodyModel:
-        model = model or _shipped_body()
-        if model.identity != self.body_model:
-            raise BodyModelMismatchError(
-                f"the publisher uses the body model {self.body_model}, this is {model.identity}; "
-                "load the publisher's with load_body(PATH) and pass it, or publish with meshes"
-            )
-        return model
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BodyFrame:
-    """Everybody in one picture of one stream."""
-
-    stream: str
-    index: int
-    """Of the picture in its source."""
-    pts_s: float
-    """Presentation time in the source, seconds (whole milliseconds)."""
-    capture_ns: int
-    """The publisher's monotonic clock."""
-    capture_wall_ns: int
-    """Unix time of the capture by the publisher's wall clock, nanoseconds."""
-    publish_delay_s: float
-    """From capture to the wire, at the publisher."""
-    latency_s: float
-    """From capture to now, when the frame came out here; right if the wall clocks of both machines agree."""
-    image_size: tuple[int, int]
-    intrinsics: Intrinsics
-    bodies: tuple[Body, ...]
-    retired: tuple[int, ...]
-    """Ids that have left since the frame before. Bodies also expire when `expiry_s` passes without them."""
-    expiry_s: float
-    lost: int
-    """Frames lost on the way just before this one."""
-    restarted: bool
-    """First frame after the publisher was restarted: ids seen before mean nothing any more."""
-    source_state: SourceState
 
 
 @dataclass(slots=True)
@@ -151,11 +83,6 @@ class _Stream:
     last: int | None = None
     restarted: bool = False
     retired: set[int] = field(default_factory=set)
-
-
-@functools.cache
-def _shipped_body() -> BodyModel:
-    return load_body()
 
 
 def subscribe(
@@ -189,7 +116,8 @@ class Subscription(Iterator[BodyFrame]):
     ) -> None:
         """See `subscribe`."""
         self.stats = SubscriptionStats()
-        self._stream, self._timeout_s, self._latest = stream, timeout_s, latest
+        self._address, self._stream, self._timeout_s, self._latest = address, stream, timeout_s, latest
+        self._heard_at = time.monotonic()
         self._streams: dict[str, _Stream] = {}
         self._ready: deque[BodyFrame] = deque()
         is_local(address)  # refuses what is no address
@@ -233,14 +161,18 @@ class Subscription(Iterator[BodyFrame]):
 
     def next_frame(self, timeout_s: float | None = None) -> BodyFrame | None:
         """The next frame, or None if `timeout_s` passes without one. Raises StopIteration once closed."""
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
         while not self._ready:
             if self._socket.closed:
                 raise StopIteration
-            remaining = None if deadline is None else max(0, int((deadline - time.monotonic()) * 1000))
-            if not self._socket.poll(remaining):
+            wait_s = max(min(deadline - time.monotonic(), RECONNECT_AFTER_S), 0.0)
+            if self._socket.poll(int(wait_s * 1000)):
+                self._heard_at = time.monotonic()
+                self._drain()
+            elif time.monotonic() - self._heard_at >= RECONNECT_AFTER_S:
+                self._reconnect()
+            if not self._ready and time.monotonic() >= deadline:
                 return None
-            self._drain()
         self.stats.frames += 1
         return self._ready.popleft()
 
@@ -248,6 +180,12 @@ class Subscription(Iterator[BodyFrame]):
         """Close the socket. Idempotent."""
         self._socket.close()
         self._context.term()
+
+    def _reconnect(self) -> None:
+        with contextlib.suppress(zmq.ZMQError):  # it is not connected any more
+            self._socket.disconnect(self._address)
+        self._socket.connect(self._address)
+        self._heard_at = time.monotonic()
 
     def _drain(self) -> None:
         """Take in what waits: one message, or with `latest` a queue's worth."""

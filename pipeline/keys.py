@@ -70,15 +70,22 @@ class AllowedClients:
         self._lock = threading.Lock()
         self._seen: object = None
         self._keys: frozenset[bytes] = frozenset()
+        self._withdrawals = 0
 
     def keys(self) -> frozenset[bytes]:
         """Public keys allowed now; a file that cannot be read allows nobody and is said in the log."""
         with self._lock:
             state = self._state()
             if state != self._seen:
-                self._keys, self._seen = self._load(), state
+                before, self._keys, self._seen = self._keys, self._load(), state
+                self._withdrawals += bool(before - self._keys)
                 log.info("%d clients allowed by %s", len(self._keys), self._folder)
             return self._keys
+
+    def withdrawals(self) -> int:
+        """How often a key that was allowed once was found to be allowed no more."""
+        self.keys()
+        return self._withdrawals
 
     def callback(self, domain: str, key: bytes) -> bool:
         """What the ZAP handler asks: may this public key connect?"""

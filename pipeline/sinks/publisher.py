@@ -33,6 +33,8 @@ HEARTBEAT_S = 2.0
 BEAT_S = 0.05
 """How often subscriptions are looked at: the longest a late joiner waits for the static message, and a bound on how
 often it can be made to be sent."""
+KEY_CHECK_S = 1.0
+"""How often the list of clients is looked at for keys that were withdrawn; new ones are found when they connect."""
 MAX_REQUEST_BYTES = 1024
 """Largest message accepted from a subscriber; a subscription is shorter."""
 _ZAP_DOMAIN = "bodystream"
@@ -194,8 +196,7 @@ class Publisher:
             self.sent += 1
 
     def _run(self) -> None:
-        keys = self._allowed.keys() if self._allowed else frozenset()
-        checked = time.monotonic()
+        withdrawals, check_at = 0, time.monotonic()
         while not self._stop.wait(BEAT_S):
             with self._lock:
                 self._serve_subscriptions()
@@ -206,9 +207,10 @@ class Publisher:
                     if now >= stream.geometry_at:
                         self._send(stream.geometry(self._body, self._geometry_level))
                         stream.geometry_at = now + GEOMETRY_PERIOD_S
-            if self._allowed and now - checked >= 1:
-                keys, before, checked = self._allowed.keys(), keys, now
-                if before - keys:
+            if self._allowed and now >= check_at:
+                check_at = now + KEY_CHECK_S
+                if self._allowed.withdrawals() > withdrawals:
+                    withdrawals = self._allowed.withdrawals()
                     self._reopen()
 
     def _serve_subscriptions(self) -> None:

@@ -76,5 +76,5 @@ class LogPlayer:
             people = [Person(track_id=b.track_id, vertices=v) for b, v in zip(result.bodies, vertices, strict=True)]
         self._scene.show(result.frame.stream, people, result.frame.intrinsics, result.frame.size)
         self._shown = index
-        self._scrubber.value = index
+        self._scrubber.value = index  # type: ignore[misc]  # viser declares it in a base class, for reading alone
         self._readout.content = f"{result.frame.pts_s:.2f} s, frame {result.frame.index}, {len(people)} people"

@@ -55,6 +55,7 @@ class BodyScene:
         """Serve a page at http://host:port, 0 for any port. Raises OutputError if the port is busy."""
         self.body, self.level = body, level
         self._faces = body.faces[level]
+        self._crown = int(body.downsample(body.v_template, 0, level)[:, 1].argmax())
         _refuse_busy(host, port)
         self.server = viser.ViserServer(host=host, port=port, label="bodystream", verbose=False)
         self.url = f"http://{host}:{self.server.get_port()}"
@@ -117,7 +118,7 @@ class BodyScene:
         return nodes
 
     def _show_person(self, stream: str, nodes: _StreamNodes, person: Person) -> None:
-        head = person.vertices[person.vertices[:, 1].argmin()] - np.array([0, 0.08, 0], np.float32)
+        head = person.vertices[self._crown] - np.array([0, 0.1, 0], np.float32)
         if person.track_id not in nodes.people:
             name = f"/{stream}/person{person.track_id}"
             colour = COLOURS[person.track_id % len(COLOURS)]

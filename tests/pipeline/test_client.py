@@ -1,6 +1,7 @@
 """The client against the real publisher and against publishers that misbehave."""
 
 import random
+import threading
 import time
 from dataclasses import replace
 
@@ -169,6 +170,24 @@ def test_an_oversized_message_ends_the_connection_not_the_client(raw):
         raw.send_multipart(static())
         raw.send_multipart(frame(0))
         assert next(frames).index == 300
+
+
+def test_a_flood_of_garbage_does_not_hold_up_a_timeout(raw):
+    stop = threading.Event()
+
+    def flood():
+        while not stop.is_set():
+            raw.send_multipart([b"f/x/", b"garbage"])
+
+    with join(raw) as frames:
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            while not frames.stats.malformed:
+                assert frames.next_frame(0.05) is None
+        finally:
+            stop.set()
+            thread.join()
 
 
 def test_silence_ends_with_an_error_that_says_what_to_check(raw):

@@ -90,18 +90,18 @@ def see(browser: Chromium, name: str, condition, timeout_s: float = 200.0) -> np
 def test_the_bodies_are_there_and_move(stage, tmp_path):
     stage.showing = (3, (1, 2))
     with Chromium(stage.scene.url, tmp_path / "profile") as browser:
-        arm_up = see(browser, "arm_up", lambda image: min(has_colour(image, k).sum() for k in (1, 2)) > 800)
+        first = see(browser, "first", lambda image: min(has_colour(image, k).sum() for k in (1, 2)) > 800)
         text = browser.evaluate("document.body.innerText")
         stage.showing = (19, (1, 2))
-        arm_down = see(browser, "arm_down", lambda i: (has_colour(i, 2) ^ has_colour(arm_up, 2)).sum() > 100)
+        second = see(browser, "second", lambda i: (has_colour(i, 2) ^ has_colour(first, 2)).sum() > 100)
         stage.showing = (19, (2,))
         one_left = see(browser, "one_left", lambda image: has_colour(image, 1).sum() < 50)
 
-    up, down = has_colour(arm_up, 2), has_colour(arm_down, 2)
-    assert up.sum() > 800 and down.sum() > 800  # a body is there ...
-    assert (up ^ down).sum() > 0.05 * up.sum()  # ... and moves
-    assert (up & down).sum() > 0.5 * up.sum()  # without leaving its place
-    rows, columns = np.nonzero(up)
+    before, after = has_colour(first, 2), has_colour(second, 2)
+    assert before.sum() > 800 and after.sum() > 800  # a body is there ...
+    assert (before ^ after).sum() > 0.05 * before.sum()  # ... and moves
+    assert (before & after).sum() > 0.5 * before.sum()  # without leaving its place
+    rows, columns = np.nonzero(before)
     # It stands feet down: the lower half is narrower than the upper one with its arms.
     middle = rows.min() + np.ptp(rows) // 2
     assert np.ptp(columns[rows < middle]) > np.ptp(columns[rows >= middle])
