@@ -13,7 +13,7 @@ from engines.methods import WEIGHTS, CropRequest, create_method
 from engines.methods.span import span
 from engines.runtime import EngineError, load_engine
 from pipeline.config import RunConfig
-from pipeline.errors import UsageError
+from pipeline.errors import BodystreamError, UsageError
 from pipeline.person_box import crop_square
 from pipeline.smoothing import Smoother
 from pipeline.tracker import Tracker, TrackerSettings, TrackState
@@ -23,7 +23,7 @@ from pipeline.types import Frame, FrameResult, TrackedBody
 class Estimator:
     """See `pipeline.runner.FrameEstimator`. Not thread safe: it belongs to one thread.
 
-    Raises UsageError where the chosen runtime or method cannot run here.
+    Raises UsageError for an unknown method, BodystreamError where the networks cannot run here.
     """
 
     def __init__(self, config: RunConfig, body: BodyModel) -> None:
@@ -37,13 +37,15 @@ class Estimator:
             self._locator_engine = load_engine(
                 WEIGHTS / "locator-small.onnx", config.runtime, config.precision, config.threads
             )
-        except (EngineError, ValueError) as error:
+        except EngineError as error:
+            raise BodystreamError(str(error)) from error
+        except ValueError as error:
             raise UsageError(str(error)) from error
         size = self._locator_engine.inputs[0].shape[1]
         assert size is not None
         self._locator = Locator(self._locator_engine, size)
         described = self._locator_engine.describe()
-        self.weights = {**self._method.weights, "locator": f"{described.model} sha256:{described.sha256}"}
+        self.weights = {**self._method.weights, described.model: described.sha256}
         self._trackers: dict[str, Tracker] = {}
 
     def warm_up(self) -> None:

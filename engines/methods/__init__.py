@@ -19,7 +19,7 @@ class Method(Protocol):
     """Estimates bodies; owns its engines."""
 
     weights: dict[str, str]
-    """Name of each network -> file name and SHA-256 of its weights, for the log."""
+    """File name of each network -> SHA-256 in hex, for the log."""
 
     def estimate(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> list[BodyEstimate]:
         """One body per request, in their order. Adds the milliseconds of its stages to ``spans_ms``."""

@@ -34,8 +34,7 @@ class RegressionMethod:
         self._engines = (trunk, lifter)
         self._trunk = TrunkReader(trunk)
         self._lifter = BilayerLifter(lifter, body)
-        described = {"trunk": trunk.describe(), "bilayer": lifter.describe()}
-        self.weights = {name: f"{d.model} sha256:{d.sha256}" for name, d in described.items()}
+        self.weights = {engine.describe().model: engine.describe().sha256 for engine in self._engines}
 
     def estimate(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> list[BodyEstimate]:
         """See `engines.methods.Method.estimate`."""
