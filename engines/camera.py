@@ -35,7 +35,9 @@ class Intrinsics:
             raise ValueError(f"principal point is ({self.cx}, {self.cy}), it must be finite pixels")
 
     @classmethod
-    def from_fov(cls, width: int, height: int, fov_deg: float = DEFAULT_FOV_DEG, *, assumed: bool = False) -> Intrinsics:
+    def from_fov(
+        cls, width: int, height: int, fov_deg: float = DEFAULT_FOV_DEG, *, assumed: bool = False
+    ) -> Intrinsics:
         """Square pixels, centred principal point, horizontal field of view ``fov_deg`` (degrees)."""
         if not 0 < fov_deg < 180:
             raise ValueError(f"field of view is {fov_deg} degrees, it must lie between 0 and 180")
