@@ -28,7 +28,7 @@ class TorchEngine(Engine):
             torch.set_num_threads(threads)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._float = {"f16": torch.float16, "bf16": torch.bfloat16}.get(precision)
-        from engines.networks import build  # type: ignore[attr-defined]
+        from engines.networks import build
 
         network = build(sidecar.network, sidecar.preset)
         network.load_state_dict(load_file(weights))
