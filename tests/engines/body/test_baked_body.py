@@ -1,13 +1,14 @@
-"""The released body file: surface, levels, T-pose, symmetry, joints, landmarks."""
+"""The baked body file: surface, levels, T-pose, symmetry, joints, landmarks."""
 
 import numpy as np
 import pytest
 
 from engines.body import load_body
+from engines.body.loading import BAKED
 from engines.keypoints import COCO_NAMES, JOINT_MIRROR, JOINT_NAMES, JOINT_PARENTS, PART_NAMES, mirror_permutation
 from tests.engines.body.closed_mesh import euler_characteristic, is_connected, volume
 
-BODY = load_body()
+BODY = load_body(BAKED)
 ZERO, MEAN, ORIGIN = np.zeros((1, 24, 3)), np.zeros((1, 10)), np.zeros((1, 3))
 FLIP = np.array([-1, 1, 1])
 rng = np.random.default_rng(1)
