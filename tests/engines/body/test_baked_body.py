@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from engines.body import load_body
-from engines.body.loading import BAKED
+from engines.body.loading import SHIPPED
 from engines.keypoints import COCO_NAMES, JOINT_MIRROR, JOINT_NAMES, JOINT_PARENTS, PART_NAMES, mirror_permutation
 from tests.engines.body.closed_mesh import euler_characteristic, is_connected, volume
 
-BODY = load_body(BAKED)
+BODY = load_body(SHIPPED)
 ZERO, MEAN, ORIGIN = np.zeros((1, 24, 3)), np.zeros((1, 10)), np.zeros((1, 3))
 FLIP = np.array([-1, 1, 1])
 rng = np.random.default_rng(1)
