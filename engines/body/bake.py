@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from engines.body.anny_source import Adults, random_adults
 from engines.body.landmarks import fit_landmarks
 from engines.body.levels import build_levels, fit_upsampling, selection
-from engines.body.loading import SHIPPED, FORMAT
+from engines.body.loading import FORMAT, SHIPPED
 from engines.body.model import BodyModel
 from engines.body.rig import bind_to_tpose, joint_heads, merge_matrix
 from engines.body.rows import SparseRows
