@@ -25,7 +25,7 @@ class DeployedTrunk(nn.Module):
         self.cells = trunk.preset.input_px // 4
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        output = self.trunk(crops.permute(0, 3, 1, 2).float())
+        output = self.trunk(crops.float().permute(0, 3, 1, 2))
         logits = output.heatmaps[-1]
         heatmaps = logits.flatten(2).softmax(-1).unflatten(-1, (self.cells, self.cells))
         return heatmaps, expected_depth(output.depth), output.parts, output.features
@@ -42,7 +42,7 @@ class DeployedLocator(nn.Module):
         self.net = net
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        scores, sides = self.net(picture.permute(0, 3, 1, 2).float())
+        scores, sides = self.net(picture.float().permute(0, 3, 1, 2))
         return scores, sides
 
 

@@ -66,6 +66,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sizes", default="256:0.7,320:1", help="input side until this share of the schedule")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--eval-minutes", type=float, default=6)
     arguments = parser.parse_args(argv)
@@ -108,7 +109,13 @@ def main(argv: list[str]) -> int:
 
     rng = np.random.default_rng(arguments.seed + step)
     last_eval = last_save = elapsed()
-    with Prefetcher(lambda: draw_locator_batch(rng, photos, arguments.batch, preset.input_px)) as batches:
+    sizes = [(int(size), float(until)) for size, until in (item.split(":") for item in arguments.sizes.split(","))]
+
+    def draw() -> LocatorBatch:
+        size = next((size for size, until in sizes if elapsed() < until * total_s), sizes[-1][0])
+        return draw_locator_batch(rng, photos, arguments.batch, size)
+
+    with Prefetcher(draw) as batches:
         window, total = time.monotonic(), 0.0
         while elapsed() < total_s:
             rate = arguments.rate * min(1, (step + 1) / 200) * (0.51 + 0.49 * math.cos(math.pi * elapsed() / total_s))
