@@ -9,6 +9,7 @@ NETWORKS = {
     "trunk": "engines.training.train_trunk",
     "locator": "engines.training.train_locator",
     "bilayer": "engines.training.train_bilayer",
+    "lifter": "engines.training.train_lifter",
 }
 
 
