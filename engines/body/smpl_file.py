@@ -6,7 +6,7 @@ the file does not hold them:
 
 - Mesh levels. Levels 1 and 2 are decimated from the template at load, which takes some seconds.
 - COCO's landmarks. Shoulders, elbows, wrists, hips, knees and ankles are the skeleton's joints seen as vertices (the
-  joint regressor's own rows), up to 2-3 cm inside of what annotators mark. Nose, eyes and ears are the surface points
+  joint regressor's own rows), not the surface points that annotators mark. Nose, eyes and ears are the surface points
   of the head that lie furthest in fixed directions.
 """
 
