@@ -21,6 +21,7 @@ from engines.networks.bilayer.export import export
 from engines.networks.bilayer.kinematics import Kinematics
 from engines.networks.rotation6d import six_from_matrix
 from engines.training.averaging import Average, rate_at
+from engines.training.flat_people import FlatPeople, reprojection_losses
 from engines.training.geometry import GeometryOptions, GeometrySource
 from engines.training.losses.body import LossWeights, body_losses, truth_of
 from engines.training.motion_capture import read_poses
@@ -34,6 +35,8 @@ from engines.training.validate_lifting import (
 
 AVERAGE_EVERY = 4
 """Steps between updates of the averaged weights: every one would cost a tenth of the time."""
+FLAT_EVERY = 3
+"""Every third step also learns by reprojection from people known by 2D keypoints alone."""
 VERTEX_STRIDE = 6
 """Each step compares every sixth coarse vertex, another sixth each time."""
 
@@ -64,6 +67,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         action="store_true",
         help="write the averaged weights: into the run folder as training goes, into engines/weights at its end",
     )
+    parser.add_argument("--no-flat", action="store_true", help="leave out the people known by 2D keypoints alone")
     parser.add_argument("--images", type=Path, help="train the image stage on this folder made by trunk_cache")
     parser.add_argument("--start", type=Path, help="image stage: checkpoint of the geometry stage")
     return parser.parse_args(argv)
@@ -104,6 +108,8 @@ def main(argv: list[str] | None = None) -> int:
             optimizer.load_state_dict(saved["optimizer"])
     stop = min(args.minutes, spent + (args.stop_after or args.minutes))
     source = GeometrySource(bank, body, GeometryOptions(), seed=args.seed + 7919 * (steps + 1))
+    everyday = args.shared / "data" / "coco_people" / "keypoints_only.npz"
+    flat = FlatPeople(everyday, args.seed + steps) if everyday.is_file() and not args.no_flat else None
     (run / "config.json").write_text(
         json.dumps({"preset": args.preset, **asdict(config), "lr": args.lr, "batch": args.batch})
     )
@@ -143,6 +149,11 @@ def main(argv: list[str] | None = None) -> int:
             group["lr"] = rate_at(spent / args.minutes, steps, args.lr)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if flat is not None and steps % FLAT_EVERY == 0:
+            people = flat.batch(args.batch)
+            with torch.autocast("cpu", torch.bfloat16):
+                predictions = net(people.points, people.camera, use_mesh=args.mesh, steps=steps_now)
+            reprojection_losses(predictions, people).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
         if steps % AVERAGE_EVERY == 0:
