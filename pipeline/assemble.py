@@ -180,7 +180,13 @@ def _add_files(assembly: Assembly, config: RunConfig, body: BodyModel) -> None:
         weights = getattr(assembly.estimator, "weights", {})
         metadata = skeleton_record(body_model=body.identity, method=config.method, weights=weights)
         policy = QueuePolicy.BLOCK if finite else QueuePolicy.DROP_NEWEST_LOUDLY
-        _add(assembly, Recorder(outputs.record, metadata=metadata), RECORD_QUEUE, policy)
+        recorder = Recorder(
+            outputs.record,
+            metadata=metadata,
+            rotate_bytes=round(config.rotate_mb * 1e6),
+            rotate_s=config.rotate_minutes * 60,
+        )
+        _add(assembly, recorder, RECORD_QUEUE, policy)
         assembly.artefacts.append(("pose log", f"{outputs.record}   (bodystream log info {outputs.record})"))
     if outputs.overlay is not None:
         from pipeline.sinks.overlay import OverlayWriter

@@ -84,6 +84,12 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         None
     )
     record: Annotated[str | None, Meta(description="pose log to write, PATH.mcap")] = None
+    rotate_mb: Annotated[
+        float, Meta(ge=0, description="begin a new pose log (PATH.0001.mcap, ...) after so many megabytes; 0: never")
+    ] = 0
+    rotate_minutes: Annotated[
+        float, Meta(ge=0, description="begin a new pose log after so many minutes of frames; 0: never")
+    ] = 0
     overlay: Annotated[
         str | None, Meta(description="video to write with the bodies drawn over it, PATH.mp4; one per source")
     ] = None

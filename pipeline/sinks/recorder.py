@@ -205,7 +205,8 @@ class Recorder:
                     self._bytes_written += written
                     if len(self._files) == 1:
                         break
-                    self._files.pop(0).close()
+                    finished = self._files.pop(0)
+                finished.close()  # outside the lock: it waits for the disk
         except OSError as error:
             if self._stall is None:
                 _log.error(

@@ -68,6 +68,18 @@ def test_a_file_becomes_a_log_an_overlay_and_a_summary(clip, tmp_path):
         assert str(path) in out
 
 
+def test_a_log_is_rotated_by_size_and_by_time(clip, tmp_path):
+    config = tmp_path / "run.toml"
+    config.write_text("rotate-mb = 0.00001\n")
+    for name, flags in (("time", ["--rotate-minutes", "1e-9"]), ("size", ["--config", config])):
+        folder = tmp_path / name
+        code, _, err = run("--source", clip, "--record", folder / "p.mcap", *flags)
+        assert code == 0, err
+        files = sorted(folder.iterdir())
+        assert len(files) > 1 and files[0].name == "p.0001.mcap"
+        assert sorted(index for path in files for index in logged_frames(path)) == list(range(20))
+
+
 def test_several_streams_share_a_log_and_have_an_overlay_each(clip, tmp_path):
     outputs = ["--overlay", tmp_path / "o.mp4", "--record", tmp_path / "p.mcap"]
     code, _, err = run("--source", clip, "--source", clip, "--max-frames", 5, *outputs)
