@@ -82,7 +82,8 @@ class Estimator:
             with span(spans, "track"):
                 found = {target.track_id: next(estimates) for target in targets}
                 for track_id, estimate in found.items():
-                    tracker.update(track_id, estimate.points_px, estimate.score)
+                    extent_px = frame.intrinsics.project(estimate.joints)
+                    tracker.update(track_id, estimate.points_px, estimate.score, extent_px)
                 raw = tuple(
                     TrackedBody(track_id=person.track_id, box_xyxy=person.box, estimate=found[person.track_id])
                     for person in tracker.finish()

@@ -32,6 +32,20 @@ def person_box(points_px: np.ndarray, min_confidence: float = CONFIDENT) -> np.n
     return np.concatenate([low - pad, high + pad]).astype(np.float32)
 
 
+def enclosing_box(box: np.ndarray, extent_px: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A person's box, widened to places (Q, 2) of their estimated body as far as these lie in the picture.
+
+    It grows to at most twice its long side: an estimate that is far off must not take the crop with it.
+    """
+    inside = np.clip(extent_px[np.isfinite(extent_px).all(1)], 0, (width, height))
+    if not len(inside):
+        return box
+    reach = 0.5 * float((box[2:4] - box[:2]).max())
+    low = np.maximum(np.minimum(box[:2], inside.min(0)), box[:2] - reach)
+    high = np.minimum(np.maximum(box[2:4], inside.max(0)), box[2:4] + reach)
+    return np.concatenate([low, high]).astype(np.float32)
+
+
 def crop_square(box: np.ndarray) -> tuple[np.ndarray, float]:
     """Centre (2,) and side, pixels, of the square that the networks see of a person's box."""
     return (box[:2] + box[2:4]) / 2, CROP_SCALE * float((box[2:4] - box[:2]).max())

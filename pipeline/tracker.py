@@ -26,7 +26,14 @@ import numpy as np
 from pipeline.appearance import colour_distance, torso_colours
 from pipeline.association import FORBIDDEN, assign, box_costs, distinct_detections
 from pipeline.box_motion import BoxMotion
-from pipeline.person_box import box_area, box_iou, keypoint_similarity, person_box, visible_fraction
+from pipeline.person_box import (
+    box_area,
+    box_iou,
+    enclosing_box,
+    keypoint_similarity,
+    person_box,
+    visible_fraction,
+)
 from pipeline.types import Frame
 
 _REACH = 0.6
@@ -105,6 +112,7 @@ class _Track:
     colours: np.ndarray | None = None
     measured: np.ndarray | None = None
     """Keypoints of this frame, not yet known to be this track's own."""
+    measured_box: np.ndarray | None = None
 
     def move(self, motion: BoxMotion) -> None:
         """Takes the expected keypoints along."""
@@ -171,8 +179,12 @@ class Tracker:
         """Whom to look at in this frame: at most `max_people`, oldest first."""
         return tuple(track.state(self._now_s) for track in self._tracks if track.phase != "lost")
 
-    def update(self, track_id: int, points_px: np.ndarray, score: float) -> None:
-        """What the networks saw in the crop of a target: points (P, 3) x, y, confidence, and their score 0..1."""
+    def update(self, track_id: int, points_px: np.ndarray, score: float, extent_px: np.ndarray | None = None) -> None:
+        """What the networks saw in the crop of a target: points (P, 3) x, y, confidence, and their score 0..1.
+
+        ``extent_px`` (Q, 2): where the whole body lies by its estimate, also the limbs that no point is sure of; what
+        of it is in the picture belongs into the next crop.
+        """
         track = next((t for t in self._tracks if t.track_id == track_id and t.phase != "lost"), None)
         if track is None:
             raise ValueError(f"track {track_id} is no target of this frame; update only what targets() gave")
@@ -180,6 +192,8 @@ class Tracker:
             raise ValueError(f"points_px has shape {points_px.shape}, it must be (points, 3): x, y, confidence")
         frame = self._current_frame()
         box = person_box(points_px) if np.isfinite(points_px).all() else None
+        if box is not None and extent_px is not None:
+            box = enclosing_box(box, extent_px, *frame.size)
         if (
             box is None
             or score < self.settings.min_score
@@ -188,7 +202,7 @@ class Tracker:
         ):
             self._lose(track)
         else:
-            track.measured = np.asarray(points_px, np.float32)
+            track.measured, track.measured_box = np.asarray(points_px, np.float32), box
 
     def finish(self) -> tuple[TrackState, ...]:
         """Settles which measured points are whose; those followed in this frame, oldest first."""
@@ -196,8 +210,7 @@ class Tracker:
         self._part_duplicates()
         seen = [track for track in self._tracks if track.measured is not None]
         for track in seen:
-            assert track.measured is not None
-            box = person_box(track.measured)
+            box = track.measured_box
             assert box is not None
             # The detector's box of somebody new and their keypoints' box differ by more than either's noise.
             track.motion = BoxMotion.start(box) if track.phase == "new" else track.motion.corrected(box)

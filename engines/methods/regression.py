@@ -20,6 +20,15 @@ SCORED_POINTS = 12
 """The score is the mean confidence of so many best landmarks: half a body in view is a body."""
 
 
+def published_confidence(mass: np.ndarray) -> np.ndarray:
+    """Mass in a heatmap's peak -> confidence 0..1 on the scale of other keypoint networks.
+
+    A perfect heatmap of the training targets has mass 0.8 in the window; the root spreads out the small values, where
+    most of the hard points lie.
+    """
+    return np.sqrt(np.minimum(mass / 0.8, 1.0))
+
+
 class RegressionMethod:
     """See `engines.methods.Method`."""
 
@@ -53,17 +62,20 @@ class RegressionMethod:
                 [request.intrinsics for request in requests],
                 np.stack([request.center_px for request in requests]),
                 np.array([request.side_px for request in requests]),
+                evidence.features,
             )
         with span(spans_ms, "quality"):
             qualities = self._agreement(bodies, evidence, requests)
+        points = evidence.points_px.copy()
+        points[..., 2] = published_confidence(points[..., 2])
         return [
             BodyEstimate(
                 pose=bodies.pose[row],
                 betas=bodies.betas[row],
                 translation=bodies.translation[row],
                 joints=bodies.joints[row],
-                points_px=evidence.points_px[row],
-                score=float(np.sort(evidence.points_px[row, :NUM_COCO, 2])[-SCORED_POINTS:].mean()),
+                points_px=points[row],
+                score=float(np.sort(points[row, :NUM_COCO, 2])[-SCORED_POINTS:].mean()),
                 quality=qualities[row],
             )
             for row in range(len(requests))

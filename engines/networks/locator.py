@@ -26,7 +26,7 @@ class LocatorPreset:
 
 
 PRESETS = {
-    "small": LocatorPreset(widths=(24, 48, 96, 128, 160), input_px=320),
+    "small": LocatorPreset(widths=(24, 48, 96, 128, 160), input_px=416),
     "large": LocatorPreset(widths=(32, 96, 160, 224, 288), input_px=512),
 }
 
