@@ -8,6 +8,7 @@ message, and noted as an event in the log itself as soon as the disk takes bytes
 
 from __future__ import annotations
 
+import glob
 import logging
 import threading
 import time
@@ -82,7 +83,8 @@ class Recorder:
 
         metadata: the `skeleton` record, see `pipeline.log_format.skeleton_record`.
         rotate_bytes, rotate_s: begin a new file STEM.0001.mcap, STEM.0002.mcap ... after so many bytes of finished
-        chunks or seconds of capture time; 0 keeps one file.
+        chunks or seconds of capture time; 0 keeps one file. Where logs rotate, none is overwritten: a recorder that
+        starts again goes on after the highest number it finds.
         """
         if not 0 < flush_interval_s <= 1:
             raise ValueError(f"flush_interval_s is {flush_interval_s}, a log must be flushed at least once a second")
@@ -104,6 +106,7 @@ class Recorder:
         self._stall: OSError | None = None
         self._files: list[LogFile] = []
         self._closed = False
+        self._first_number = _next_number(self.path) if rotate_bytes or rotate_s else 0
         self._start_segment()
         try:
             self._files[0].open()
@@ -245,9 +248,9 @@ class Recorder:
         return bool(self._rotate_ns and first_ns is not None and frame.capture_ns - first_ns >= self._rotate_ns)
 
     def _start_segment(self) -> None:
-        path = self.path
-        if self._segments:
-            path = path.with_name(f"{path.stem}.{self._segments:04d}{path.suffix}")
+        path, number = self.path, self._first_number + self._segments
+        if number:
+            path = path.with_name(f"{path.stem}.{number:04d}{path.suffix}")
         self._segments += 1
         self._sequence = 0
         self._streams: set[str] = set()
@@ -275,6 +278,15 @@ class Recorder:
         if not self._streams:
             self._writer.add_metadata(SKELETON_RECORD, dict(self._metadata))
         self._writer.finish()
+
+
+def _next_number(path: Path) -> int:
+    """The number after those of the segments that are there: 0 if there are none, 1 after `path` itself."""
+    found = [-1 if not path.exists() else 0]
+    for other in path.parent.glob(f"{glob.escape(path.stem)}.*{path.suffix}"):
+        number = other.name[len(path.stem) + 1 : len(other.name) - len(path.suffix)]
+        found += [int(number)] if number.isdecimal() else []
+    return max(found) + 1
 
 
 _EVENT_TEXT = {

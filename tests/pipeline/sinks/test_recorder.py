@@ -285,6 +285,21 @@ def test_rotation_by_size(tmp_path):
     assert sorted(data["frame"] for path in paths for data, _, _ in messages(path)) == list(range(100))
 
 
+def test_rotating_logs_of_an_earlier_run_are_never_overwritten(tmp_path):
+    def recorded() -> dict[str, list[int]]:
+        return {p.name: [data["frame"] for data, _, _ in messages(p)] for p in sorted(tmp_path.glob("run*"))}
+
+    record(tmp_path / "run.mcap", [make_result(i) for i in range(40)], rotate_s=1.0)
+    before = recorded()
+    assert set(before) == {"run.mcap", "run.0001.mcap"}
+    (tmp_path / "run.mcap").unlink()  # somebody makes room: order stays, numbers are not used again
+    record(tmp_path / "run.mcap", [make_result(i) for i in range(100, 140)], rotate_s=1.0)
+    after = recorded()
+    assert set(after) == {"run.0001.mcap", "run.0002.mcap", "run.0003.mcap"}
+    assert after["run.0001.mcap"] == before["run.0001.mcap"]
+    assert after["run.0002.mcap"] + after["run.0003.mcap"] == list(range(100, 140))
+
+
 def test_an_unfinished_log_is_kept_and_a_finished_one_replaced(tmp_path):
     path = tmp_path / "run.mcap"
     record(path, [make_result(0)])
