@@ -21,7 +21,7 @@ class BodyEstimate:
     joints: np.ndarray
     """(24, 3) float32, metres, camera frame."""
     points_px: np.ndarray
-    """(41, 3) float32: x, y in pixels of the source image and confidence 0..1, order of `engines.keypoints.POINT_NAMES`."""
+    """(41, 3) float32: x, y in pixels of the source image, confidence 0..1; in the order of `POINT_NAMES`."""
     score: float
     """0..1: how sure the networks are that a person is here."""
     quality: float

@@ -64,7 +64,7 @@ class Locator:
         self.max_iou = max_iou
 
     def detect(self, image: np.ndarray) -> np.ndarray:
-        """(H, W, 3) uint8 RGB -> (N, 5) float32: x0 y0 x1 y1 in pixels, score 0..1, best first, clipped to the picture."""
+        """(H, W, 3) uint8 RGB -> (N, 5) float32: x0 y0 x1 y1 in pixels and score 0..1, best first, clipped."""
         canvas, scale = letterbox(image, self._input_px)
         outputs = self._engine({"picture": canvas[None]})
         boxes = decode(outputs["scores"][0, 0], outputs["sides"][0], self.min_score, self.max_iou)

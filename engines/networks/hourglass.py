@@ -73,12 +73,11 @@ class Residual(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int = 1, bottleneck: int = 2) -> None:
         super().__init__()
         middle = max(outputs // bottleneck, 16)
+        last_norm = nn.BatchNorm2d(outputs)
+        nn.init.zeros_(last_norm.weight)
         self.body = nn.Sequential(
-            _conv(inputs, middle, 3, stride),
-            nn.Conv2d(middle, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
+            _conv(inputs, middle, 3, stride), nn.Conv2d(middle, outputs, 3, padding=1, bias=False), last_norm
         )
-        self.body[-1].weight.data.zero_()  # type: ignore[union-attr]
         if inputs == outputs and stride == 1:
             self.shortcut: nn.Module = nn.Identity()
         else:

@@ -11,7 +11,7 @@ MAX_RELATIVE_ERROR = 1e-3
 
 
 def store_halves(path: Path) -> None:
-    """Rewrite the file in place; constants that float16 cannot hold to a thousandth of their largest stay as they are."""
+    """Rewrite the file in place; constants that float16 cannot hold to a thousandth of their largest stay."""
     import onnx
     from onnx import numpy_helper
 

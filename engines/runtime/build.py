@@ -52,9 +52,8 @@ def main(argv: list[str] | None = None) -> int:
                 compiled_s = time.perf_counter() - started
                 run_once(engine)
                 d = engine.describe()
-                print(
-                    f"{d.runtime} {d.precision} on {d.device}: built in {compiled_s:.1f} s, runs in {run_once(engine):.1f} ms"
-                )
+                took = f"built in {compiled_s:.1f} s, runs in {run_once(engine):.1f} ms"
+                print(f"{d.runtime} {d.precision} on {d.device}: {took}")
         except EngineError as error:
             failed += 1
             print(f"failed: {error}")

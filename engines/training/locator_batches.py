@@ -64,8 +64,7 @@ def paint_targets(boxes: np.ndarray, ignore: np.ndarray, cells: int) -> tuple[np
         columns = (centre > x0) & (centre < x1)
         rows = (centre > y0) & (centre < y1)
         weight[np.ix_(rows, columns)] = 0
-    order = np.argsort(-np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)) if len(boxes) else []
-    for x0, y0, x1, y1 in boxes[order]:
+    for x0, y0, x1, y1 in boxes[np.argsort(-np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))]:
         x, y, width, height = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
         if not (0 <= x < cells * STRIDE and 0 <= y < cells * STRIDE):
             continue

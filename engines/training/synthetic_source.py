@@ -12,7 +12,7 @@ from engines.training.factory.shards import SynthShard, read_shard
 from engines.training.trunk_batches import Sample
 
 _OUTSIDE_PX = -1e4
-"""A point outside the source picture is moved here: outside every crop, where the trunk must not be sure of anything."""
+"""A point outside the source picture is moved here, outside every crop: the trunk must not be sure of any place."""
 
 
 class SyntheticSource:

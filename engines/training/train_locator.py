@@ -16,6 +16,7 @@ from engines.locator import Locator
 from engines.networks.locator import PRESETS, LocatorNet
 from engines.training.evaluate.locator import detection_accuracy
 from engines.training.locator_batches import LocatorBatch, draw_locator_batch, load_photos
+from engines.training.memory_format import channels_last
 from engines.training.prefetch import Prefetcher
 
 EMA_DECAY = 0.998
@@ -78,7 +79,7 @@ def main(argv: list[str]) -> int:
         torch.set_num_threads(arguments.threads)
 
     preset = PRESETS[arguments.preset]
-    net, average = (LocatorNet(preset).to(memory_format=torch.channels_last) for _ in range(2))
+    net, average = (channels_last(LocatorNet(preset)) for _ in range(2))
     average.load_state_dict(net.state_dict())
     average.eval()
     optimiser = torch.optim.AdamW(net.parameters(), lr=arguments.rate, weight_decay=1e-4, fused=True)

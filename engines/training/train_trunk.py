@@ -19,6 +19,7 @@ from engines.networks.hourglass import PRESETS, Trunk
 from engines.training.augment import AugmentRanges
 from engines.training.evaluate.trunk import point_accuracy
 from engines.training.losses.trunk import depth_loss, heatmap_loss, heatmap_targets, part_loss
+from engines.training.memory_format import channels_last
 from engines.training.photos.person_crops import load_crops
 from engines.training.prefetch import Prefetcher
 from engines.training.trunk_batches import PhotoSource, SampleSource, TrunkBatch, draw_batch
@@ -99,9 +100,9 @@ def main(argv: list[str]) -> int:
     torch.manual_seed(arguments.seed)
     cv2.setNumThreads(1)  # Samples are drawn on one thread while the network uses the cores.
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trunk = Trunk(PRESETS[arguments.preset]).to(device, memory_format=torch.channels_last)
-    average = Trunk(PRESETS[arguments.preset]).to(device, memory_format=torch.channels_last).eval()
+    trunk, average = (channels_last(Trunk(PRESETS[arguments.preset]).to(device)) for _ in range(2))
     average.load_state_dict(trunk.state_dict())
+    average.eval()
     optimiser = torch.optim.AdamW(trunk.parameters(), lr=arguments.rate, weight_decay=1e-4, fused=True)
     step, elapsed_before = 0, 0.0
     checkpoint = run / "checkpoint.pt"

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.keypoints import NUM_COCO
+from engines.training.evaluate.metrics import AREA_OF_BOX, COCO_SIGMAS
 from engines.training.photos.person_crops import STORED_MARGIN, STORED_SIZE_PX, PersonCrops
 from engines.training.trunk_batches import PhotoSource, whole_batches
 
-COCO_SIGMAS = np.array(
-    [0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089]
-)  # fmt: skip
 LIMBS = np.arange(5, 17)
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -56,7 +54,7 @@ def point_accuracy(predict: Predict, crops: PersonCrops, size_px: int, *, human:
     to_network = size_px / (STORED_SIZE_PX / STORED_MARGIN)
     offset = size_px / 2 - STORED_SIZE_PX / 2 * to_network
     truth = chosen.points[..., :2] * to_network + offset
-    area = 0.53 * (chosen.box_px * to_network).prod(1)
+    area = AREA_OF_BOX * (chosen.box_px * to_network).prod(1)
     known = chosen.points[..., 2] > 0
     distance = np.linalg.norm(predicted - truth, axis=-1)
     similarity = np.exp(-(distance**2) / (2 * area[:, None] * (2 * COCO_SIGMAS) ** 2))

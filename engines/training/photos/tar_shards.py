@@ -36,6 +36,8 @@ def iterate_photos(
                     continue
                 jpeg = _open(archive, members[name[:-5] + ".jpg"]).read()
                 image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+                if image is None:
+                    raise OSError(f"{name[:-5]}.jpg in {path} is not a picture; copy the shard again")
                 record["key"] = Path(name).stem
                 yield image, record
 
@@ -43,5 +45,5 @@ def iterate_photos(
 def _open(archive: tarfile.TarFile, member: tarfile.TarInfo):
     handle = archive.extractfile(member)
     if handle is None:
-        raise OSError(f"{member.name} in {archive.name} is not a file")
+        raise OSError(f"{member.name} in {archive.name!r} is not a file")
     return handle
