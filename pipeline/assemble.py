@@ -12,20 +12,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import RunConfig
-from pipeline.errors import OutputError, UsageError
+from pipeline.errors import OutputError, SourceError, UsageError
 from pipeline.runner import FrameEstimator
 from pipeline.sinks.base import QueuePolicy, Sink, SinkThread
 from pipeline.sources.base import Delivery, Source, SourceState
 from pipeline.sources.registry import create_source
+from pipeline.types import Frame, FrameResult
 
 if TYPE_CHECKING:
     from engines.body import BodyModel
+    from pipeline.metrics import MetricsServer
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +99,7 @@ class Assembly:
     artefacts: list[tuple[str, str]] = field(default_factory=list)
     """(label, path or command) for the end of the run."""
     estimator: FrameEstimator | None = None
+    metrics: MetricsServer | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def close(self) -> None:
@@ -104,6 +108,17 @@ class Assembly:
         for sink in self.sinks:
             sink.close()
         self._stack.close()
+
+
+class IdleEstimator:
+    """For runs whose sources know their bodies."""
+
+    def warm_up(self) -> None: ...
+
+    def process_together(self, frames: list[Frame]) -> list[FrameResult]:
+        raise ValueError(f"there is no estimator for {frames}")
+
+    def close(self) -> None: ...
 
 
 def default_estimator(config: RunConfig, body: BodyModel) -> FrameEstimator:
@@ -120,22 +135,43 @@ def assemble(config: RunConfig, build_estimator: EstimatorFactory = default_esti
         raise UsageError("there is no source; pass --source FILE, FOLDER, webcam:0, rtsp://..., demo or test:")
     assembly = Assembly(Outputs.of(config))
     try:
-        for spec, options in specs:
-            source = create_source(spec, options)
-            assembly.sources.append(source)
-            source.open()
+        assembly.sources += [create_source(spec, options) for spec, options in specs]
+        _open_together(assembly.sources)
         assembly.outputs.check()
+        if config.metrics_port is not None:
+            from pipeline.metrics import MetricsServer
+
+            assembly.metrics = MetricsServer(config.metrics_port)
+            assembly._stack.callback(assembly.metrics.close)
+            assembly.artefacts.append(("metrics", assembly.metrics.address))
         from engines.body import load_body
 
         body = load_body(config.body)
         _add_publisher(assembly, config, body)  # before the networks: a busy port is known at once
-        assembly.estimator = build_estimator(config, body)
+        if all(source.knows_bodies for source in assembly.sources):
+            assembly.estimator = IdleEstimator()
+        else:
+            assembly.estimator = build_estimator(config, body)
         _add_files(assembly, config, body)
         assembly.estimator.warm_up()
     except BaseException:
         assembly.close()
         raise
     return assembly
+
+
+def _open_together(sources: list[Source]) -> None:
+    """Open all at once. With several, a camera that does not answer is waited for while the others run."""
+    with ThreadPoolExecutor(len(sources)) as pool:
+        try:
+            for opening in [pool.submit(source.open, patient=len(sources) > 1) for source in sources]:
+                opening.result()
+        except BaseException:
+            for source in sources:  # wakes those that are still opening
+                source.close()
+            raise
+    if all(source.state is SourceState.RECONNECTING for source in sources):
+        raise SourceError("; ".join(source.trouble for source in sources))
 
 
 def _add_publisher(assembly: Assembly, config: RunConfig, body: BodyModel) -> None:
@@ -187,6 +223,11 @@ def _add_files(assembly: Assembly, config: RunConfig, body: BodyModel) -> None:
             rotate_s=config.rotate_minutes * 60,
         )
         _add(assembly, recorder, RECORD_QUEUE, policy)
+        for source in sources:
+            recorder.note_state(source.stream, source.state.value, source.trouble)
+            source.on_state.append(
+                lambda source, state: recorder.note_state(source.stream, state.value, source.trouble)
+            )
         assembly.artefacts.append(("pose log", f"{outputs.record}   (bodystream log info {outputs.record})"))
     if outputs.overlay is not None:
         from pipeline.sinks.overlay import OverlayWriter

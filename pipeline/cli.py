@@ -20,7 +20,9 @@ import msgspec
 from pipeline.assemble import Assembly, EstimatorFactory, assemble, default_estimator
 from pipeline.config import RunConfig, load_config, suggest
 from pipeline.errors import BodystreamError, UsageError
+from pipeline.logs import set_up
 from pipeline.runner import Runner
+from pipeline.sources.redact import redact
 from pipeline.status import StatusLine, closing_lines
 from pipeline.summary import write_summary
 
@@ -67,10 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(argv: Sequence[str] | None = None, *, build_estimator: EstimatorFactory = default_estimator) -> int:
     """`bodystream run` and `run_stream.py`. Returns the exit code."""
     interrupt = _Interrupt()
+    as_json = False
     with interrupt:
         try:
             config = parse(sys.argv[1:] if argv is None else argv)
-            logging.basicConfig(level=config.log_level.upper(), format="%(levelname)s: %(message)s")
+            as_json = config.log_format == "json"
+            set_up(config.log_level, config.log_format)
             assembly = assemble(config, build_estimator)
             try:
                 return _run(config, assembly, interrupt)
@@ -80,7 +84,7 @@ def run(argv: Sequence[str] | None = None, *, build_estimator: EstimatorFactory 
             print("interrupted before anything was read", file=sys.stderr)
             return 4
         except Exception as error:
-            return _complain(error)
+            return _complain(error, as_json)
 
 
 def parse(argv: Sequence[str]) -> RunConfig:
@@ -101,21 +105,25 @@ def parse(argv: Sequence[str]) -> RunConfig:
 
 def _run(config: RunConfig, assembly: Assembly, interrupt: _Interrupt) -> int:
     assert assembly.estimator is not None
-    status = StatusLine()
+    status, is_json = StatusLine(), config.log_format == "json"
     runner = Runner(
         assembly.sources,
         assembly.estimator,
         assembly.sinks,
         max_frames=config.max_frames,
-        on_progress=None if config.quiet else status.show,
-        on_error=status.error,
+        on_progress=None if config.quiet or is_json else status.show,
+        on_error=log.error if is_json else status.error,
     )
+    if assembly.metrics is not None:
+        assembly.metrics.watch(runner)
     interrupt.stop_gently(runner.stop)
     outcome = runner.run()
     status.clear()
     if assembly.outputs.summary is not None:
         write_summary(assembly.outputs.summary, outcome.summary)
-    if not config.quiet:
+    if is_json:
+        log.info("the run is over: %s", "; ".join(closing_lines(outcome.summary, ())))
+    elif not config.quiet:
         print("\n".join(closing_lines(outcome.summary, assembly.artefacts)))
     return outcome.exit_code
 
@@ -184,12 +192,16 @@ class _Interrupt:
         self._stop()
 
 
-def _complain(error: Exception) -> int:
+def _complain(error: Exception, as_json: bool = False) -> int:
     """Print the one line of an error, return its exit code."""
     log.debug("traceback", exc_info=error)
     ours = isinstance(error, BodystreamError)
     text = str(error) if ours else f"{type(error).__name__}: {error}"
-    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    text = redact(" ".join(text.split()))
+    if as_json:
+        log.error(text)
+    else:
+        print(f"error: {text}", file=sys.stderr)
     return error.exit_code if isinstance(error, BodystreamError) else 1
 
 

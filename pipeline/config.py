@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from pipeline.errors import UsageError
-from pipeline.sources.base import CameraOption, SourceOptions
+from pipeline.sources.base import CameraOption, LiveOptions, SourceOptions
 from pipeline.sources.registry import redact, stream_name
 
 Choice4 = tuple[float, float, float, float]
@@ -35,6 +35,12 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     intrinsics: Choice4 | None = None
     hwaccel: str | None = None
     realtime: bool | None = None
+    transport: Literal["tcp", "udp"] | None = None
+    stall: float | None = None
+    size: str | None = None
+    """WIDTHxHEIGHT, asked of a webcam; `fps` and `pixel_format` likewise."""
+    fps: float | None = None
+    pixel_format: str | None = None
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,9 +49,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     source: Annotated[
         tuple[str | SourceConfig, ...],
         Meta(
-            description="video file, folder of pictures, webcam:N, rtsp://..., http://..., demo, or "
-            "test:seconds=3,fps=30,size=640x480,people=1; may be repeated. In TOML also [[source]] tables with spec, "
-            "name, fov, intrinsics, hwaccel, realtime"
+            description="video file, folder of pictures, webcam:N?size=1280x720&fps=30, rtsp://..., http://..., "
+            "log:PATH, demo, or test:seconds=3,fps=30,size=640x480,people=1; may be repeated. In TOML also [[source]] "
+            "tables with spec, name, fov, intrinsics, hwaccel, realtime, transport, stall, and for webcams size, fps, "
+            "pixel-format"
         ),
     ] = ()
     method: Annotated[
@@ -77,6 +84,14 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     hwaccel: Annotated[str, Meta(description="hardware video decoder: none, auto, cuda, vaapi, ...")] = "none"
     decode_threads: Annotated[int, Meta(ge=0, le=1024, description="threads per video decoder; 0 chooses")] = 0
     realtime: Annotated[bool, Meta(description="play files at their own pace and not as fast as possible")] = False
+    transport: Annotated[
+        Literal["tcp", "udp"],
+        Meta(description="how RTSP cameras send: tcp loses nothing, udp does not wait for what was lost"),
+    ] = "tcp"
+    stall: Annotated[
+        float,
+        Meta(ge=0.1, le=3600, description="a camera that gives no picture for so many seconds is connected again"),
+    ] = 5.0
     publish: Annotated[str | None, Meta(description="ZeroMQ address to publish on, tcp://HOST:PORT")] = None
     mesh: Annotated[bool, Meta(description="publish the mesh too, not the parameters alone")] = False
     allow_plaintext: Annotated[bool, Meta(description="publish beyond this machine without keys")] = False
@@ -103,6 +118,13 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         ),
     ] = None
     view: Annotated[bool, Meta(description="show the bodies in the browser while they are estimated")] = False
+    metrics_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None,
+        Meta(description="serve figures for Prometheus at http://127.0.0.1:PORT/metrics; 0 takes a free port"),
+    ] = None
+    log_format: Annotated[
+        Literal["text", "json"], Meta(description="json: what the program says, as one object per line on stderr")
+    ] = "text"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="what the program says about itself")
     ] = "warning"
@@ -129,6 +151,13 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                     hwaccel=one.hwaccel or self.hwaccel,
                     threads=self.decode_threads,
                     realtime=self.realtime if one.realtime is None else one.realtime,
+                    live=LiveOptions(
+                        transport=one.transport or self.transport,
+                        stall_s=self.stall if one.stall is None else one.stall,
+                        size=_size(one.size),
+                        fps=one.fps,
+                        pixel_format=one.pixel_format,
+                    ),
                 )
             except ValueError as error:
                 raise UsageError(f"source {redact(one.spec)}: {error}") from error
@@ -189,6 +218,15 @@ def _known(table: Mapping[str, Any], struct: type[msgspec.Struct], where: str) -
             kebab = [field.replace("_", "-") for field in fields]
             raise UsageError(f"{where}: unknown key {key!r}{suggest(key.replace('_', '-'), kebab)}")
     return values
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise ValueError(f"size is {text!r}, it must be WIDTHxHEIGHT in pixels, as in 1280x720")
+    return int(width), int(height)
 
 
 def _camera(fov: float | None, intrinsics: Choice4 | None, of: str) -> CameraOption:

@@ -66,12 +66,12 @@ class FrameMessage(msgspec.Struct, frozen=True):
 
 
 class EventMessage(msgspec.Struct, frozen=True):
-    """Something that happened to the log itself, such as frames it could not keep."""
+    """Something that happened to a stream or to the log itself, such as frames it could not keep."""
 
     stream: str
     timestamp_ns: int
     kind: str
-    """"dropped" or "invalid_body"."""
+    """"dropped", "invalid_body" or "state"."""
     count: int
     message: str
 

@@ -19,6 +19,7 @@ from pipeline.errors import BodystreamError, SourceError
 from pipeline.inbox import FrameInbox
 from pipeline.sinks.base import SinkThread
 from pipeline.sources.base import Delivery, Source
+from pipeline.sources.redact import redact
 from pipeline.summary import Progress, RunStats
 from pipeline.types import Frame, FrameResult
 
@@ -73,7 +74,7 @@ class Runner:
         """
         if not sources:
             raise ValueError("there is no source, a run needs at least one")
-        self._sources, self._estimator, self._sinks = list(sources), estimator, list(sinks)
+        self.sources, self._estimator, self.sinks = list(sources), estimator, list(sinks)
         for sink in sinks:
             sink.on_error = self._sink_failed
         self._max_frames = max_frames
@@ -95,14 +96,17 @@ class Runner:
     def run(self) -> Outcome:
         """Run to the end; returns when all files are closed."""
         estimating = self._thread("estimator", self._estimate)
-        reading = [self._thread(f"source {source.stream}", self._read, source) for source in self._sources]
+        reading = [self._thread(f"source {source.stream}", self._read, source) for source in self.sources]
         for thread in (estimating, *reading):
             thread.start()
         while estimating.is_alive() and not self._stop.is_set():
             estimating.join(self._status_interval_s)
+            for sink in filter(lambda sink: sink.dead, self.sinks):
+                self._fail(f"a thread of {sink.name} died")
+                self._stop.set()
             if self._on_progress is not None:
                 self._on_progress(self.stats.progress(self._drops()))
-        for source in self._sources:
+        for source in self.sources:
             source.close()
         self._inbox.close()
         deadline_s = time.monotonic() + SOURCE_GRACE_S
@@ -135,6 +139,9 @@ class Runner:
                 self._fail(f"{source.stream}: {source.skipped} pictures could not be decoded and were left out")
         except SourceError as error:
             self._fail(str(error))
+        except Exception as error:  # a bug in one source must not cost the other streams
+            log.debug("source %s failed", source.stream, exc_info=True)
+            self._fail(f"source {source.stream} failed: {_reason(error)}")
         finally:
             self._inbox.finish(source.stream)
             source.close()
@@ -142,11 +149,13 @@ class Runner:
     def _estimate(self) -> None:
         while items := self._inbox.take():
             now_ns = time.monotonic_ns()
-            results = self._estimator.process_together([frame for frame, _ in items])
-            for (frame, spans_ms), result in zip(items, results, strict=True):
+            unknown = [frame for frame, _ in items if frame.bodies is None]
+            estimated = iter(self._estimator.process_together(unknown) if unknown else ())
+            for frame, spans_ms in items:
+                result = next(estimated) if frame.bodies is None else FrameResult(frame=frame, bodies=frame.bodies)
                 queue_ms = (now_ns - frame.capture_ns) / 1e6
                 result = replace(result, spans_ms={**spans_ms, "queue": queue_ms, **result.spans_ms})
-                for sink in self._sinks:
+                for sink in self.sinks:
                     sink.submit(result)
                 self.stats.published(result)
 
@@ -155,19 +164,24 @@ class Runner:
 
     def _drops(self) -> dict[str, int]:
         """Where results are being lost -> how many so far."""
-        return self._inbox.dropped | {sink.name: sink.dropped for sink in self._sinks}
+        return self.frames_dropped | {sink.name: sink.dropped for sink in self.sinks}
+
+    @property
+    def frames_dropped(self) -> dict[str, int]:
+        """Stream -> frames that were read and then replaced by newer ones, so far."""
+        return self._inbox.dropped
 
     def _guard(self, what: str, work: Callable[..., None], *args: Any) -> None:
         """Run a thread's work; an error that nobody foresaw ends the run and says why."""
         try:
             work(*args)
-        except Exception as error:
+        except BaseException as error:
             log.debug("%s failed", what, exc_info=True)
             self._fail(f"{what} failed: {_reason(error)}")
             self._stop.set()
 
     def _finish(self) -> Outcome:
-        for sink in self._sinks:
+        for sink in self.sinks:
             if not sink.close(DRAIN_S):
                 self._fail(f"{sink.name} does not finish and is abandoned; its file may be incomplete")
         self._estimator.close()
@@ -175,20 +189,32 @@ class Runner:
         exit_code = self._exit_code
         if not read and not exit_code and self._interrupted:
             exit_code = 4
-        sinks = {sink.name: self._sink_summary(sink) for sink in self._sinks}
+        sinks = {sink.name: self._sink_summary(sink) for sink in self.sinks}
         # What was read but neither published nor dropped on the way died with the estimator.
         dropped = {
             source.stream: self.stats.frames_read[source.stream] - self.stats.frames_processed[source.stream]
-            for source in self._sources
+            for source in self.sources
+        }
+        cameras = {
+            source.stream: {
+                "state": source.state.value,
+                "reconnects": source.reconnects,
+                "superseded": source.superseded,
+                "skipped": source.skipped,
+                **({"format": source.format} if source.format else {}),
+            }
+            for source in self.sources
         }
         extra = {
-            "frames_skipped": sum(source.skipped for source in self._sources),
+            "frames_skipped": sum(source.skipped for source in self.sources),
             "sinks": sinks,
             "errors": list(self._errors),
             "interrupted": self._interrupted,
         }
         summary = self.stats.as_dict(dropped=dropped, extra=extra)
-        summary["stage_ms"] |= {sink.name: sink.write_s / sink.written * 1e3 for sink in self._sinks if sink.written}
+        for stream, figures in cameras.items():
+            summary["streams"][stream] |= figures
+        summary["stage_ms"] |= {sink.name: sink.write_s / sink.written * 1e3 for sink in self.sinks if sink.written}
         return Outcome(summary=summary, errors=tuple(self._errors), exit_code=exit_code)
 
     def _sink_summary(self, sink: SinkThread) -> dict[str, Any]:
@@ -196,12 +222,13 @@ class Runner:
         return {"written": sink.written, "dropped": sink.dropped, **(report() if report is not None else {})}
 
     def _fail(self, message: str) -> None:
+        message = redact(message)
         with self._lock:
             self._errors.append(message)
             self._exit_code = 1
         self._on_error(message)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """One line: our own errors speak for themselves, others with their type."""
     return str(error) if isinstance(error, BodystreamError) else f"{type(error).__name__}: {error}"

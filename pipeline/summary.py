@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pipeline.types import FrameResult
 _GROWTH = 1.01
 _FLOOR_MS = 0.01
 RECENT_FRAMES = 120
+FPS_WINDOW_S = 2.0
 
 
 class LatencyHistogram:
@@ -27,20 +28,32 @@ class LatencyHistogram:
 
     def __init__(self) -> None:
         self._buckets: Counter[int] = Counter()
-        self._count = 0
+        self.count = 0
+        self.total_ms = 0.0
 
     def add(self, value_ms: float) -> None:
         self._buckets[round(math.log(max(value_ms, _FLOOR_MS) / _FLOOR_MS, _GROWTH))] += 1
-        self._count += 1
+        self.count += 1
+        self.total_ms += value_ms
+
+    def copy(self) -> LatencyHistogram:
+        other = LatencyHistogram()
+        other._buckets, other.count, other.total_ms = self._buckets.copy(), self.count, self.total_ms
+        return other
+
+    def cumulative(self, bounds_ms: Sequence[float]) -> list[int]:
+        """How many durations do not exceed each bound, to within 1 % of the bound."""
+        values = [(_FLOOR_MS * _GROWTH**bucket, count) for bucket, count in self._buckets.items()]
+        return [sum(count for value, count in values if value <= bound) for bound in bounds_ms]
 
     def quantile(self, q: float) -> float | None:
         """The smallest duration (ms) that a share `q` of all does not exceed; None if there are none."""
-        if not self._count:
+        if not self.count:
             return None
         seen = 0
         for bucket in sorted(self._buckets):
             seen += self._buckets[bucket]
-            if seen >= q * self._count:
+            if seen >= q * self.count:
                 break
         return _FLOOR_MS * _GROWTH**bucket
 
@@ -58,6 +71,18 @@ class Progress:
     """Stream or sink -> how many frames or results were lost there."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The counters of a run at one moment; each maps a stream (or a stage) to its figure."""
+
+    frames_read: Mapping[str, int]
+    frames_processed: Mapping[str, int]
+    people: Mapping[str, int]
+    fps: Mapping[str, float]
+    latency: Mapping[str, LatencyHistogram]
+    stages: Mapping[str, LatencyHistogram]
+
+
 @dataclass(slots=True)
 class RunStats:
     """Counters shared by the threads of a run; every method may be called from any of them."""
@@ -69,8 +94,10 @@ class RunStats:
     """Bodies in all processed frames together."""
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
     """Capture to publication: from the frame's capture time until its result was handed to the sinks."""
-    _stage_sum_ms: Counter[str] = field(default_factory=Counter)
-    _stage_count: Counter[str] = field(default_factory=Counter)
+    _people: dict[str, int] = field(default_factory=dict)
+    _latency_of: dict[str, LatencyHistogram] = field(default_factory=dict)
+    _stages: dict[str, LatencyHistogram] = field(default_factory=dict)
+    _published_s: dict[str, deque[float]] = field(default_factory=dict)
     _recent: deque[tuple[float, float, int]] = field(default_factory=lambda: deque(maxlen=RECENT_FRAMES))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _first_s: float | None = None
@@ -91,14 +118,34 @@ class RunStats:
             self.latency.add(latency_ms)
             self._recent.append((now_s, latency_ms, len(result.bodies)))
             self._last_s = now_s
+            stream = result.frame.stream
+            self._people[stream] = len(result.bodies)
+            self._latency_of.setdefault(stream, LatencyHistogram()).add(latency_ms)
+            self._published_s.setdefault(stream, deque(maxlen=RECENT_FRAMES)).append(now_s)
             for stage, span_ms in result.spans_ms.items():
-                self._stage_sum_ms[stage] += span_ms  # type: ignore[assignment]
-                self._stage_count[stage] += 1
+                self._stages.setdefault(stage, LatencyHistogram()).add(span_ms)
 
     def stage_ms(self) -> dict[str, float]:
         """Mean milliseconds per stage, over the frames that went through it."""
         with self._lock:
-            return {stage: total / self._stage_count[stage] for stage, total in self._stage_sum_ms.items()}
+            return {stage: spans.total_ms / spans.count for stage, spans in self._stages.items()}
+
+    def snapshot(self) -> Snapshot:
+        """All counters, for the metrics; `fps` is that of the last seconds and falls to 0 when nothing comes."""
+        now_s = time.monotonic()
+        with self._lock:
+            recent = {
+                stream: [then for then in times if then > now_s - FPS_WINDOW_S]
+                for stream, times in self._published_s.items()
+            }
+            return Snapshot(
+                frames_read=dict(self.frames_read),
+                frames_processed=dict(self.frames_processed),
+                people=dict(self._people),
+                fps={stream: len(times) / FPS_WINDOW_S for stream, times in recent.items()},
+                latency={stream: spans.copy() for stream, spans in self._latency_of.items()},
+                stages={stage: spans.copy() for stage, spans in self._stages.items()},
+            )
 
     def progress(self, dropped: Mapping[str, int]) -> Progress:
         with self._lock:

@@ -28,6 +28,8 @@ class Frame:
     """Camera of this picture (after rotation)."""
     unrelated: bool = False
     """True if this picture has nothing to do with the one before: no tracking, no smoothing across it."""
+    bodies: tuple[TrackedBody, ...] | None = None
+    """Who is in the picture, where that is known from elsewhere (a replayed log): the estimator is passed by."""
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:

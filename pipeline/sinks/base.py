@@ -1,7 +1,7 @@
 """A sink takes results; a `SinkThread` gives it a thread and a bounded queue, so that it can never slow the estimator.
 
 A sink is used by one thread at a time: it is built in the main thread, then `write` and `close` run in the sink's own.
-Three more methods are optional:
+Three more methods are optional, and `threads`, those of its own that must live until `close`:
 
     note_drops(count: int)   `count` results were dropped before the next one written (a recorder says so in its log)
     idle()                   called a few times a second while nothing arrives (a recorder flushes its chunk)
@@ -86,6 +86,12 @@ class SinkThread:
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
         self._thread.start()
+
+    @property
+    def dead(self) -> bool:
+        """True where a thread of this sink ended without being asked to and without an error that was reported."""
+        threads = (self._thread, *getattr(self.sink, "threads", ()))
+        return self.error is None and not self._closing and not all(thread.is_alive() for thread in threads)
 
     @property
     def name(self) -> str:

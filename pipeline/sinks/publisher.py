@@ -106,6 +106,11 @@ class Publisher:
         self._beat = threading.Thread(target=self._run, name="publisher-beat", daemon=True)
         self._beat.start()
 
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        """What must live until `close`."""
+        return (self._beat,)
+
     def write(self, result: FrameResult) -> None:
         """Publish one result: the frame message, and a retire message if somebody left."""
         with self._lock:

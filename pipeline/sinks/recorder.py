@@ -12,6 +12,7 @@ import glob
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ from pipeline.types import Frame, FrameResult
 FLUSH_INTERVAL_S = 0.5
 """Half of the second that a killed process may lose: the other half is for the write itself."""
 MAX_PENDING_BYTES = 16 << 20
+MAX_WAITING_STATES = 256
+"""States of sources that wait for the disk; older ones go."""
 CLOSE_GRACE_S = 2.0
 """How long `close` keeps trying to get the rest onto a disk that refuses."""
 
@@ -102,6 +105,7 @@ class Recorder:
         self._stop = threading.Event()
         self._frames_written = self._frames_dropped = self._bytes_written = self._segments = 0
         self._unreported: dict[tuple[str, str], int] = {}
+        self._states: deque[EventMessage] = deque(maxlen=MAX_WAITING_STATES)
         self._last_capture_ns = 0
         self._stall: OSError | None = None
         self._files: list[LogFile] = []
@@ -116,6 +120,11 @@ class Recorder:
             ) from error
         self._thread = threading.Thread(target=self._run, name=f"recorder {self.path.name}", daemon=True)
         self._thread.start()
+
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        """What must live until `close`."""
+        return (self._thread,)
 
     @property
     def counters(self) -> RecorderCounters:
@@ -159,6 +168,13 @@ class Recorder:
         with self._lock:
             self._frames_dropped += count
             self._note("", "dropped", count)
+
+    def note_state(self, stream: str, state: str, why: str) -> None:
+        """Tell the log that a stream's source is in another state, and why if there is trouble. Safe on any thread."""
+        now_ns = time.monotonic_ns()
+        event = EventMessage(stream, now_ns, "state", 1, f"{state}: {why}" if why else state)
+        with self._lock:
+            self._states.append(event)
 
     def report(self) -> dict[str, object]:
         """Figures for the run's summary."""
@@ -232,8 +248,11 @@ class Recorder:
 
     def _write_events(self, *, closing: bool = False) -> None:
         disk_refuses = self._pending_bytes() > self._max_pending_bytes // 2
-        if not self._unreported or (disk_refuses and not closing):
+        if disk_refuses and not closing:
             return  # one event per outage is enough
+        while self._states:
+            event = self._states.popleft()
+            self._writer.add_message(self._events_channel, event.timestamp_ns, encode_event(event), event.timestamp_ns)
         for (stream, kind), count in self._unreported.items():
             message = _EVENT_TEXT[kind].format(count=count)
             event = EventMessage(stream, self._last_capture_ns, kind, count, message)

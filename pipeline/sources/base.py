@@ -1,9 +1,9 @@
 """What every source is: a state machine that turns something outside into `Frame`s.
 
     idle -> opening -> running -> ended
-                          |  ^
-                          v  |
-                     reconnecting           any of opening, running, reconnecting -> failed
+               |          |  ^
+               |          v  |
+               +---> reconnecting           any of opening, running, reconnecting -> failed or ended
 
 A source is used by one thread at a time (`close` may come from another). `read` blocks until the next frame; freshness
 is not its business: the runner keeps only the newest frame of a source whose `delivery` is LATEST.
@@ -21,6 +21,7 @@ from typing import ClassVar
 
 from engines.camera import Intrinsics
 from pipeline.errors import SourceError
+from pipeline.sources.redact import redact
 from pipeline.types import Frame
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,9 @@ class SourceState(enum.Enum):
 
 TRANSITIONS: dict[SourceState, frozenset[SourceState]] = {
     SourceState.IDLE: frozenset({SourceState.OPENING, SourceState.ENDED}),
-    SourceState.OPENING: frozenset({SourceState.RUNNING, SourceState.ENDED, SourceState.FAILED}),
+    SourceState.OPENING: frozenset(
+        {SourceState.RUNNING, SourceState.RECONNECTING, SourceState.ENDED, SourceState.FAILED}
+    ),
     SourceState.RUNNING: frozenset({SourceState.RECONNECTING, SourceState.ENDED, SourceState.FAILED}),
     SourceState.RECONNECTING: frozenset({SourceState.RUNNING, SourceState.ENDED, SourceState.FAILED}),
     SourceState.ENDED: frozenset(),
@@ -80,6 +83,32 @@ class CameraOption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOptions:
+    """What concerns cameras alone."""
+
+    transport: str = "tcp"
+    """How an RTSP camera sends: `tcp` loses nothing, `udp` never waits for what was lost."""
+    stall_s: float = 5.0
+    """A camera that gives no picture for so long is connected again."""
+    size: tuple[int, int] | None = None
+    """(width, height) asked of a webcam, pixels."""
+    fps: float | None = None
+    """Pictures per second asked of a webcam."""
+    pixel_format: str | None = None
+    """Pixel format or codec asked of a webcam: `yuyv422`, `mjpeg`, ..."""
+
+    def __post_init__(self) -> None:
+        if self.transport not in ("tcp", "udp"):
+            raise ValueError(f"transport is {self.transport!r}, it must be tcp or udp")
+        if not 0.1 <= self.stall_s <= 3600:
+            raise ValueError(f"stall is {self.stall_s} s, it must be 0.1 to 3600")
+        if self.size is not None and min(self.size) < 1:
+            raise ValueError(f"size is {self.size[0]}x{self.size[1]}, both must be positive pixels")
+        if self.fps is not None and not 0 < self.fps <= 1000:
+            raise ValueError(f"fps is {self.fps}, it must be above 0 and at most 1000")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceOptions:
     """What all sources have in common."""
 
@@ -92,6 +121,7 @@ class SourceOptions:
     """Decoder threads; 0 lets the decoder choose."""
     realtime: bool = False
     """Deliver a file at the pace of its timestamps and not as fast as it decodes."""
+    live: LiveOptions = field(default_factory=LiveOptions)
 
     def __post_init__(self) -> None:
         if not self.stream or not all(c.isalnum() or c in "-_." for c in self.stream):
@@ -104,6 +134,8 @@ class Source(ABC):
     """One stream of frames. Subclasses implement `_open`, `_next` and `_release`."""
 
     delivery: ClassVar[Delivery] = Delivery.BLOCK
+    knows_bodies: ClassVar[bool] = False
+    """True where every frame comes with its `bodies`: such a source needs no estimator."""
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         self.spec = spec
@@ -111,6 +143,14 @@ class Source(ABC):
         self.options = options
         self.skipped = 0
         """Pictures that could not be decoded and were left out."""
+        self.superseded = 0
+        """Pictures of a camera that were decoded and not read, because a newer one was there."""
+        self.reconnects = 0
+        """How often a lost camera came back."""
+        self.trouble = ""
+        """Why it is reconnecting or has failed, one line."""
+        self.format = ""
+        """What a camera delivers, in words, once it is known."""
         self.fps = 0.0
         """Nominal frames per second, known once it is open; 0 where there is no such thing."""
         self.on_state: list[Callable[[Source, SourceState], None]] = []
@@ -132,15 +172,22 @@ class Source(ABC):
     def state(self) -> SourceState:
         return self._state
 
-    def open(self) -> None:
-        """Start; afterwards the first frame is known to exist. Raises SourceError, and the state is FAILED."""
+    def open(self, *, patient: bool = False) -> None:
+        """Start; afterwards the first frame is known to exist. Raises SourceError, and the state is FAILED.
+
+        patient: a camera that cannot be opened is no error: it is RECONNECTING, and `read` waits for it.
+        """
         self._move(SourceState.OPENING)
         try:
             self._open()
-        except BaseException:
-            self._end(SourceState.FAILED)
+        except BaseException as error:
+            if patient and self.delivery is Delivery.LATEST and isinstance(error, SourceError):
+                self._move(SourceState.RECONNECTING, str(error))
+                return
+            self._end(SourceState.FAILED, error)
             raise
-        self._move(SourceState.RUNNING)
+        if not self._stop.is_set():  # else it was closed meanwhile
+            self._move(SourceState.RUNNING)
 
     def read(self) -> Frame | None:
         """The next frame; None at the end or after `close`. Raises SourceError if the source broke on the way."""
@@ -150,10 +197,10 @@ class Source(ABC):
             return None
         try:
             frame = self._next()
-        except Exception:
+        except Exception as error:
             if self._stop.is_set():  # closed while it was reading: whatever broke then is of no interest
                 return None
-            self._end(SourceState.FAILED)
+            self._end(SourceState.FAILED, error)
             raise
         if frame is None:
             self._end(SourceState.ENDED)
@@ -190,23 +237,39 @@ class Source(ABC):
     def _release(self) -> None:  # noqa: B027  (not every source holds something)
         """Let go of what `_open` acquired."""
 
-    def _move(self, new: SourceState) -> None:
+    def _move(self, new: SourceState, trouble: str = "") -> None:
         with self._state_lock:
             if new not in TRANSITIONS[self._state]:
                 raise RuntimeError(f"source {self.spec} cannot go from {self._state.value} to {new.value}")
-            self._state = new
-        for callback in self.on_state:
-            callback(self, new)
+            self._state, self.trouble = new, redact(trouble)
+        self._tell(new)
 
-    def _end(self, state: SourceState) -> None:
+    def _end(self, state: SourceState, error: BaseException | None = None) -> None:
         """Enter a final state, once; whoever gets there first decides which."""
         with self._state_lock:
             if self._state in (SourceState.ENDED, SourceState.FAILED):
                 return
             self._state = state
+            self.trouble = "" if error is None else redact(str(error)) or type(error).__name__
         self._release()
+        self._tell(state)
+
+    def _tell(self, state: SourceState) -> None:
+        log.log(
+            logging.WARNING if self.trouble else logging.INFO,
+            "%s is %s%s", self.stream, state.value, f": {self.trouble}" if self.trouble else "",
+        )  # fmt: skip
         for callback in self.on_state:
             callback(self, state)
 
 
-__all__ = ["TRANSITIONS", "CameraOption", "Delivery", "Source", "SourceError", "SourceOptions", "SourceState"]
+__all__ = [
+    "TRANSITIONS",
+    "CameraOption",
+    "Delivery",
+    "LiveOptions",
+    "Source",
+    "SourceError",
+    "SourceOptions",
+    "SourceState",
+]

@@ -15,13 +15,15 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import SourceError
 from pipeline.sources.base import CameraOption, Source, SourceOptions
+from pipeline.sources.redact import redact
 
 SCHEMES: dict[str, str] = {
     "file": "pipeline.sources.file",
     "images": "pipeline.sources.images",
     "demo": "pipeline.sources.demo",
     "test": "pipeline.sources.pattern",
-    "webcam": "pipeline.sources.live",
+    "log": "pipeline.sources.replay",
+    "webcam": "pipeline.sources.webcam",
     "rtsp": "pipeline.sources.live",
     "rtsps": "pipeline.sources.live",
     "http": "pipeline.sources.live",
@@ -97,11 +99,6 @@ def open_source(
     return source
 
 
-def redact(spec: str) -> str:
-    """The spec without user name and password."""
-    return re.sub(r"(?<=://)[^/]*@", "", spec)
-
-
 def stream_name(spec: str, taken: Collection[str] = ()) -> str:
     """A name for the stream that tells what it is, fit for topics and file names, not among `taken`."""
     scheme, rest = spec.partition(":")[::2]
@@ -111,6 +108,7 @@ def stream_name(spec: str, taken: Collection[str] = ()) -> str:
     elif scheme in ("test", "demo"):
         base = scheme
     elif scheme in SCHEMES and rest:
+        rest = rest.partition("?")[0] if scheme in ("webcam", "log") else rest
         base = f"{scheme}{rest}" if scheme == "webcam" else Path(rest).stem
     else:
         base = Path(spec).stem

@@ -223,3 +223,39 @@ def test_commands():
 def test_the_command_line_needs_no_torch():
     code = "import sys, pipeline.cli, pipeline.sources.file, pipeline.assemble; sys.exit('torch' in sys.modules)"
     assert run("-c", code, command=[sys.executable])[0] == 0
+
+
+def closed_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_a_dead_camera_beside_a_live_one_is_waited_for(tmp_path):
+    log, summary = tmp_path / "p.mcap", tmp_path / "s.json"
+    dead = f"rtsp://me:hunter2@127.0.0.1:{closed_port()}/x?token=hunter2"
+    process = start(
+        CHEAP, "--source", "test:size=64x48", "--source", dead, "--record", log, "--summary", summary,
+        "--metrics-port", "0", "--log-format", "json", "--log-level", "info",
+    )  # fmt: skip
+    wait_for(lambda: log.exists() and log.stat().st_size > 3000, process)
+    process.send_signal(signal.SIGINT)
+    code, out, err = finish(process)
+    assert code == 0, err
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert any("reconnecting" in line["message"] and "refused" in line["message"] for line in lines)
+    with open(log, "rb") as file:
+        events = [json.loads(m.data) for _, _, m in make_reader(file).iter_messages(topics=["/events"])]
+    states = {(e["stream"], e["message"].partition(":")[0]) for e in events if e["kind"] == "state"}
+    assert states >= {("test", "running"), ("test", "ended"), ("127.0.0.1-x", "reconnecting"), ("127.0.0.1-x", "ended")}
+    streams = json.loads(summary.read_text())["streams"]
+    assert streams["test"]["frames_processed"] > 0 and streams["127.0.0.1-x"]["frames_read"] == 0
+    assert "hunter2" not in out + err + summary.read_text() + str(events)
+
+
+def test_no_camera_at_all_is_an_error_that_keeps_the_secret():
+    dead = f"rtsp://me:hunter2@127.0.0.1:{closed_port()}/"
+    for sources in ([dead + "a"], [dead + "a", dead + "b"]):
+        code, out, err = run(*(word for source in sources for word in ("--source", source)))
+        assert code == 3 and len(error_lines(err)) == 1 and "refused" in err
+        assert "hunter2" not in out + err

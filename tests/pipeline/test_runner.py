@@ -86,12 +86,14 @@ def test_a_source_that_breaks_leaves_the_rest_running():
     assert bad.state is SourceState.FAILED
 
 
-def test_a_bug_in_a_source_thread_ends_the_run_with_its_reason():
-    endless = CountedSource(10**9, stream="endless", interval_s=0.001)
+def test_a_bug_in_a_source_is_said_and_costs_its_stream_only():
+    sink, other = ListSink(), CountedSource(50, stream="other", interval_s=0.001)
     buggy = CountedSource(2, stream="buggy", breaks_with=ZeroDivisionError("oops"))
-    outcome = run([endless, buggy])
+    outcome = run([other, buggy], [blocking(sink)])
     assert outcome.exit_code == 1
     assert outcome.errors == ("source buggy failed: ZeroDivisionError: oops",)
+    assert [result.frame.stream for result in sink.results].count("other") == 50
+    assert outcome.summary["streams"]["buggy"]["state"] == "failed"
 
 
 def test_an_estimator_that_fails_ends_the_run_and_what_came_before_is_kept():
@@ -136,3 +138,38 @@ def test_stopped_before_anything_was_read():
 def test_a_run_needs_a_source():
     with pytest.raises(ValueError, match="no source"):
         Runner([], BrightBodyEstimator(), [])
+
+
+def test_overloaded_no_stream_starves_and_drops_are_fair():
+    """Two cameras of very different rates, an estimator that keeps up with neither."""
+    fast = CountedSource(300, stream="fast", delivery=Delivery.LATEST, interval_s=0.002)
+    slow = CountedSource(100, stream="slow", delivery=Delivery.LATEST, interval_s=0.006)
+    sink = ListSink()
+    streams = run([fast, slow], [blocking(sink)], BrightBodyEstimator(frame_s=0.008)).summary["streams"]
+    order = [result.frame.stream for result in sink.results]
+    both = order[: order.index("slow", len(order) - 1 - order[::-1].index("slow")) + 1]
+    assert "fastfastfast" not in "".join(both), "a frame of the slow stream never waits for two of the fast one"
+    for stream, total in (("fast", 300), ("slow", 100)):
+        figures = streams[stream]
+        assert figures["frames_read"] == total == figures["frames_processed"] + figures["frames_dropped"]
+        assert figures["frames_dropped"] > 0
+        assert figures["state"] == "ended"
+
+
+def test_a_thread_of_a_sink_that_dies_silently_ends_the_run():
+    class Fragile(ListSink):
+        def __init__(self):
+            super().__init__("fragile")
+            self.worker = threading.Thread(target=lambda: None)
+            self.worker.start()
+            self.worker.join()
+            self.threads = (self.worker,)
+
+    outcome = run([CountedSource(10**9, interval_s=0.001)], [blocking(Fragile())])
+    assert outcome.errors == ("a thread of fragile died",) and outcome.exit_code == 1
+
+
+def test_a_thread_that_is_ended_from_inside_is_noticed():
+    """SystemExit ends a thread without a word."""
+    outcome = run([CountedSource(3, breaks_with=SystemExit(0)), CountedSource(10**9, stream="t", interval_s=0.001)])
+    assert outcome.exit_code == 1 and "SystemExit" in outcome.errors[0]
