@@ -9,14 +9,22 @@ import threading
 import time
 from pathlib import Path
 
+import av
 import pytest
 
+from pipeline.runner import Runner
 from pipeline.sources import Delivery, LiveOptions, SourceError, SourceOptions, SourceState, create_source, open_source
+from pipeline.sources.capture_clock import CaptureClock
+from pipeline.sources.connection import MAX_LAG_S, Connection
 from pipeline.sources.live import FIRST_PAUSE_S, LONGEST_PAUSE_S, Dial, LiveSource, pause_s
+from tests.pipeline.bright_body import BrightBodyEstimator
+from tests.pipeline.sources.tcp_proxy import TcpProxy
 from tests.pipeline.sources.video_files import level_picture, write_video
 
 SERVER = Path(__file__).with_name("rtsp_server.py")
 SYSTEM_PYTHON = "/usr/bin/python3"
+LAVFI = "testsrc=size=64x48:rate=50,realtime"
+"""A camera without a device: FFmpeg's test picture, at the pace of a clock."""
 
 
 @pytest.fixture
@@ -90,7 +98,7 @@ def test_closing_ends_it_without_an_error_even_while_it_hangs():
 
 def test_a_camera_on_lavfi_gives_size_rate_and_time():
     """The path of a webcam, with FFmpeg's own test picture in place of the V4L2 device."""
-    dial = Dial(address="testsrc=size=64x48:rate=50,realtime", demuxer="lavfi")
+    dial = Dial(address=LAVFI, demuxer="lavfi")
     source = LiveSource(dial, "webcam:test", SourceOptions(stream="cam"))
     source.open()
     frames = [source.read() for _ in range(10)]
@@ -102,9 +110,7 @@ def test_a_camera_on_lavfi_gives_size_rate_and_time():
 
 
 def test_a_slow_reader_gets_the_newest_picture():
-    source = LiveSource(
-        Dial(address="testsrc=size=64x48:rate=50,realtime", demuxer="lavfi"), "webcam:test", SourceOptions(stream="cam")
-    )
+    source = LiveSource(Dial(address=LAVFI, demuxer="lavfi"), "webcam:test", SourceOptions(stream="cam"))
     source.open()
     before = source.read()
     connection = source._connection
@@ -230,3 +236,98 @@ def test_a_change_of_size_inside_the_stream(rtsp):
     assert large.size == (320, 240)
     assert large.intrinsics.cx == 160 and small.intrinsics.cx == 80, "the assumed camera follows the size"
     assert large.pts_s > small.pts_s
+
+
+@pytest.fixture
+def proxied(rtsp):
+    rtsp.start()
+    proxy = TcpProxy(rtsp.port)
+    yield proxy
+    proxy.close()
+
+
+def test_a_network_that_holds_everything_back_then_delivers_at_once(proxied):
+    source, states = live(f"rtsp://127.0.0.1:{proxied.port}/live", stall_s=30)
+    source.open()
+    before = read_until(source, lambda frame: frame.index >= 3)
+    proxied.hold()
+    while time.monotonic_ns() - before.capture_ns < 1_500_000_000:
+        time.sleep(0.1)
+    proxied.release()
+    released_ns = time.monotonic_ns()
+    after = read_until(source, lambda frame: frame.capture_ns > released_ns)
+    source.close()
+    assert [state for state, _ in states] == ["opening", "running", "ended"], "a pause is no loss"
+    assert after.pts_s - before.pts_s > 1.3, "the time of the stream went on"
+
+
+def test_a_cut_connection_and_spoiled_bytes(proxied):
+    source, states = live(f"rtsp://127.0.0.1:{proxied.port}/live", stall_s=3)
+    source.open()
+    read_until(source, lambda frame: frame.index >= 3)
+    proxied.cut()
+    read_until(source, lambda frame: source.reconnects == 1)
+    proxied.spoiled = 0.3
+    worst = read_until(source, lambda frame: source.skipped or source.reconnects > 1 or frame.index > 150)
+    proxied.spoiled = 0.0
+    last = read_until(source, lambda frame: frame.index >= worst.index + 30)
+    source.close()
+    assert last.pts_s > worst.pts_s and source.state is SourceState.ENDED
+    assert [state for state, _ in states][:4] == ["opening", "running", "reconnecting", "running"]
+
+
+def test_a_machine_too_slow_to_decode_leaves_pictures_out():
+    """Each picture takes five times as long as it lasts."""
+
+    class SlowClock(CaptureClock):
+        def picture(self, *arguments):
+            time.sleep(0.1)
+            return super().picture(*arguments)
+
+    connection = Connection(lambda: av.open(LAVFI, format="lavfi"), SlowClock(), name="slow")
+    lags = []
+    while not connection.skipped or connection._skipping:
+        lags.append(connection.take(30).moment.lag_s)
+    after = connection.take(30).moment.lag_s
+    connection.close()
+    assert max(lags) > MAX_LAG_S > after
+
+
+def test_after_an_estimator_has_stalled_the_newest_picture_is_next():
+    processed = []
+
+    class Stalling(BrightBodyEstimator):
+        def process(self, frame):
+            begun_ns = time.monotonic_ns()
+            if len(processed) == 3:
+                time.sleep(1.5)
+            processed.append((frame.capture_ns, begun_ns))
+            return super().process(frame)
+
+    source = LiveSource(Dial(address=LAVFI, demuxer="lavfi"), "webcam:test", SourceOptions(stream="cam"))
+    source.open()
+    summary = Runner([source], Stalling(), [], max_frames=200).run().summary
+    stalled_ns = processed[3][1]
+    assert processed[4][0] > stalled_ns + 700_000_000, "captured well into the stall"
+    dropped = summary["frames_dropped"] + summary["streams"]["cam"]["superseded"]
+    assert dropped >= 5 and [capture for capture, _ in processed] == sorted(capture for capture, _ in processed)
+
+
+def test_sender_reports_of_a_server_on_this_machine_are_believed(rtsp):
+    """Server and client share a clock, so the stated times must pass for capture times."""
+    stated = []
+
+    class Listening(CaptureClock):
+        def picture(self, pts_s, arrival_ns, stamp_ns=None):
+            moment = super().picture(pts_s, arrival_ns, stamp_ns)
+            if stamp_ns is not None:
+                stated.append((stamp_ns, moment.capture_ns, arrival_ns))
+            return moment
+
+    rtsp.start()
+    source, _ = live(f"rtsp://127.0.0.1:{rtsp.port}/live")
+    source._clock = Listening()
+    source.open()
+    read_until(source, lambda frame: len(stated) > 10)
+    source.close()
+    assert any(stamp == capture < arrival for stamp, capture, arrival in stated)
