@@ -101,7 +101,7 @@ class Camera:
         for moment_s in self._ticks():
             if settings != (self.size, self.codec, self.clock_offset_s):
                 break
-            picture = av.VideoFrame.from_ndarray(paint(moment_s, size), format="gray").reformat(format="yuv420p")
+            picture = av.VideoFrame.from_ndarray(paint(moment_s, size), format="yuv420p")
             last_pts = max(last_pts + 1, round((moment_s + offset_s) % (2**33 / _TICKS) * self.fps))
             picture.pts, picture.time_base = last_pts, 1 / Fraction(self.fps).limit_denominator(1000)
             for packet in stream.encode(picture):
@@ -120,12 +120,13 @@ class Camera:
 
 
 def paint(moment_s: float, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) uint8: black, with a white bar at the place that belongs to that moment."""
+    """(1.5 H, W) uint8, yuv420p: black, with a white bar at the place that belongs to that moment."""
     width, height = size
-    picture = np.full((height, width), 16, np.uint8)
+    picture = np.full((height * 3 // 2, width), 128, np.uint8)
+    picture[:height] = 16
     centre = moment_s % PERIOD_S / PERIOD_S * width
     columns = np.arange(width) + 0.5
-    picture[:, np.minimum(np.abs(columns - centre), width - np.abs(columns - centre)) <= BAR_PX / 2] = 235
+    picture[:height, np.minimum(np.abs(columns - centre), width - np.abs(columns - centre)) <= BAR_PX / 2] = 235
     return picture
 
 

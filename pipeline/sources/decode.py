@@ -14,7 +14,8 @@ Upright = Callable[[np.ndarray], np.ndarray]
 
 def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     """(H, W, 3) uint8 RGB as stored, from any pixel format, depth, range and colour matrix that swscale knows."""
-    return frame.to_ndarray(format="rgb24")
+    # One thread: with more, PyAV starts them anew for every picture and they stay until it is garbage-collected.
+    return frame.reformat(format="rgb24", threads=1).to_ndarray()
 
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int] | None:
