@@ -1,0 +1,120 @@
+"""An NVIDIA GPU as a `Device`: cuda.core for programs, streams and memory, the driver's launch for struct parameters.
+
+cuda.core's own launch takes scalars and pointers only; these kernels take one struct by value.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from kernels.compile import compile_cubin
+from kernels.device import Device, DeviceArray, DeviceError, Grid
+from kernels.source import kernel_source
+
+
+class CudaDevice(Device):
+    """GPU ``index``. Work goes to the caller's stream, or to one of its own where the caller names none.
+
+    Raises DeviceError where the packages, the driver or the GPU are missing.
+    """
+
+    is_gpu = True
+
+    def __init__(self, index: int = 0) -> None:
+        try:
+            from cuda.bindings import driver
+            from cuda.core import Device as Core
+        except ImportError as error:
+            raise DeviceError(f"CUDA kernels need cuda-core: pip install 'bodystream[cuda]' ({error})") from error
+        try:
+            self._core = Core(index)
+            self._core.set_current()
+            self._stream = self._core.create_stream()
+        except Exception as error:  # a missing library, driver or device each raise a type of their own
+            raise DeviceError(f"GPU {index} cannot be used: {error}; `bodystream doctor` says what is there") from error
+        major, minor = self._core.compute_capability
+        self.arch = f"sm_{major}{minor}"
+        self._driver = driver
+        self._kernels: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"CudaDevice({self._core.name}, {self.arch})"
+
+    @property
+    def name(self) -> str:
+        return str(self._core.name)
+
+    def stream(self, stream: Any = None) -> Any:
+        """The caller's stream as cuda.core has it; the device's own for None."""
+        from cuda.core import Stream
+
+        self._core.set_current()  # contexts belong to threads
+        if stream is None:
+            return self._stream
+        if isinstance(stream, Stream):
+            return stream
+        if hasattr(stream, "__cuda_stream__"):
+            return self._core.create_stream(stream)
+        return Stream.from_handle(int(getattr(stream, "cuda_stream", stream)))
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike, stream: Any = None) -> DeviceArray:
+        kind = np.dtype(dtype)
+        size = max(int(np.prod(shape, dtype=np.int64)) * kind.itemsize, 1)
+        try:
+            buffer = self._core.allocate(size, stream=self.stream(stream))
+        except Exception as error:
+            raise DeviceError(f"{self} has no {size / 1e6:.1f} MB for an array {shape}: {error}") from error
+        return DeviceArray(int(buffer.handle), tuple(shape), kind, self, buffer)
+
+    def fill(self, array: DeviceArray, byte: int, stream: Any = None) -> None:
+        if array.nbytes:
+            self._call("cuMemsetD8Async", array.pointer, byte, array.nbytes, self.stream(stream).handle)
+
+    def upload(self, array: np.ndarray, stream: Any = None) -> DeviceArray:
+        source = np.ascontiguousarray(array)
+        target = self.empty(source.shape, source.dtype, stream)
+        if source.nbytes:
+            self._call(
+                "cuMemcpyHtoDAsync", target.pointer, source.ctypes.data, source.nbytes, self.stream(stream).handle
+            )
+        return target
+
+    def download(self, array: DeviceArray, stream: Any = None) -> np.ndarray:
+        target = np.empty(array.shape, array.dtype)
+        if array.nbytes:
+            handle = self.stream(stream).handle
+            self._call("cuMemcpyDtoHAsync", target.ctypes.data, array.pointer, array.nbytes, handle)
+            self._call("cuStreamSynchronize", handle)
+        return target
+
+    def _start(self, source: str, kernel: str, grid: Grid, block: Grid, params: ctypes.Structure, stream: Any) -> None:
+        handle = self.stream(stream).handle
+        function = self._function(source, kernel, ctypes.sizeof(params))
+        # The driver copies the parameters before it returns.
+        pointers = (ctypes.c_void_p * 1)(ctypes.addressof(params))
+        self._call("cuLaunchKernel", function, *grid, *block, 0, handle, ctypes.addressof(pointers), 0)
+
+    def _function(self, source: str, kernel: str, param_bytes: int) -> Any:
+        with self._lock:
+            if (source, kernel) not in self._kernels:
+                from cuda.core import ObjectCode
+
+                code = ObjectCode.from_cubin(compile_cubin(kernel_source(source), self.arch), name=source)
+                loaded = code.get_kernel(kernel)
+                (info,) = loaded.arguments_info
+                if info.size != param_bytes:
+                    raise DeviceError(f"{kernel} takes {info.size} bytes of parameters, the launcher has {param_bytes}")
+                self._kernels[source, kernel] = loaded
+            return self._driver.CUfunction(int(self._kernels[source, kernel].handle))
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        (status,) = getattr(self._driver, name)(*arguments)
+        if status != self._driver.CUresult.CUDA_SUCCESS:
+            _, words = self._driver.cuGetErrorString(status)
+            raise DeviceError(f"{name} failed on {self}: {words.decode() if words else status}")

@@ -1,0 +1,135 @@
+"""Where kernels run, and arrays that live there.
+
+A `Device` is an NVIDIA GPU (`kernels.cuda_device.CudaDevice`) or, to prove the same sources and launchers without one,
+a CPU (`kernels.host_device.HostDevice`). Launchers take `DeviceArray`s, which name their device; numpy arrays go to the
+CPU functions of the same names in `kernels`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from kernels.source import kernel_source
+
+Grid = tuple[int, int, int]
+
+
+class DeviceError(Exception):
+    """A device is missing, or an operation on it failed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeviceArray:
+    """A dense, row-major array in the memory of a device. Frees what it owns when the last reference goes."""
+
+    pointer: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    device: Device
+    owner: Any = field(default=None, repr=False)
+    """Whatever keeps the memory alive."""
+
+    @classmethod
+    def of(cls, array: Any, device: Device) -> Self:
+        """Without copying: a torch, CuPy, numba ... array of the GPU, by its ``__cuda_array_interface__``.
+
+        Raises ValueError where it is not contiguous, TypeError where it is no device array.
+        """
+        try:
+            face = array.__cuda_array_interface__
+        except (AttributeError, TypeError) as error:
+            raise TypeError(f"{type(array).__name__} is not in the memory of a GPU ({error})") from error
+        shape, dtype = tuple(face["shape"]), np.dtype(face["typestr"])
+        strides = face.get("strides")
+        if strides is not None and tuple(strides) != row_major_strides(shape, dtype.itemsize):
+            raise ValueError(
+                f"array of shape {shape} has strides {tuple(strides)}, it must be contiguous: copy it first"
+            )
+        return cls(face["data"][0], shape, dtype, device, array)
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        if not self.device.is_gpu:
+            raise AttributeError(f"an array on {self.device} is not in the memory of a GPU")
+        return {"shape": self.shape, "typestr": self.dtype.str, "data": (self.pointer, False), "version": 3}
+
+    def reshape(self, *shape: int) -> DeviceArray:
+        """The same memory under another shape."""
+        if math.prod(shape) != math.prod(self.shape):
+            raise ValueError(f"an array of shape {self.shape} cannot be seen as {shape}")
+        return DeviceArray(self.pointer, shape, self.dtype, self.device, self)
+
+
+class Device(ABC):
+    """Memory and launches. ``stream`` is the caller's: None, a handle, or anything with ``__cuda_stream__``."""
+
+    is_gpu: bool = False
+
+    @abstractmethod
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike, stream: Any = None) -> DeviceArray:
+        """Memory that holds anything."""
+
+    @abstractmethod
+    def fill(self, array: DeviceArray, byte: int, stream: Any = None) -> None:
+        """Every byte of ``array`` becomes ``byte``."""
+
+    @abstractmethod
+    def upload(self, array: np.ndarray, stream: Any = None) -> DeviceArray:
+        """A copy on the device."""
+
+    @abstractmethod
+    def download(self, array: DeviceArray, stream: Any = None) -> np.ndarray:
+        """A copy on the host; waits for the stream."""
+
+    @abstractmethod
+    def _start(
+        self, source: str, kernel: str, grid: Grid, block: Grid, params: ctypes.Structure, stream: Any
+    ) -> None: ...
+
+    def filled(self, shape: tuple[int, ...], dtype: DTypeLike, byte: int, stream: Any = None) -> DeviceArray:
+        """New memory, every byte ``byte``."""
+        array = self.empty(shape, dtype, stream)
+        self.fill(array, byte, stream)
+        return array
+
+    def launch(self, source: str, kernel: str, *, grid: Grid, block: Grid, stream: Any = None, **fields: Any) -> None:
+        """Starts ``kernel`` of ``source``.cu; ``fields`` are those of its parameter struct, arrays as DeviceArray.
+
+        A grid with an empty axis starts nothing. Raises TypeError where fields are missing or unknown.
+        """
+        structure = kernel_source(source).params[kernel]
+        names = {name for name, *_ in structure._fields_}
+        if names != fields.keys():
+            raise TypeError(f"{kernel} takes {sorted(names)}; missing or unknown: {sorted(names ^ fields.keys())}")
+        if 0 in grid:
+            return
+        params = structure()
+        for name, kind, *_ in structure._fields_:
+            value = fields[name]
+            if isinstance(value, DeviceArray):
+                value = value.pointer
+            elif issubclass(kind, ctypes.Array):
+                value = kind(*value)
+            setattr(params, name, value)
+        self._start(source, kernel, grid, block, params, stream)
+
+
+def row_major_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Bytes from one element to the next along each axis."""
+    return tuple(math.prod(shape[axis + 1 :]) * itemsize for axis in range(len(shape)))
+
+
+def blocks(count: int, size: int) -> int:
+    """Blocks of ``size`` that cover ``count``."""
+    return -(-count // size)
