@@ -6,6 +6,7 @@ takes pictures has a time limit of his own, and a connection that is closed ends
 
 from __future__ import annotations
 
+import gc
 import logging
 import struct
 import threading
@@ -114,6 +115,7 @@ class Connection:
         except Exception as bug:  # not worth the stream: it is connected again, and the reason is said
             log.debug("%s", self.name, exc_info=True)
             error = SourceError(f"{self.name}: the decoder failed ({type(bug).__name__}: {bug})")
+        gc.collect()  # PyAV's containers are cycles: their decoders keep threads and pictures until they are collected
         with self._changed:
             self._error, self._over = error, True
             self._changed.notify_all()
@@ -183,7 +185,8 @@ class Connection:
             log.warning("%s: lags by %.1f s, going on at a later keyframe", self.name, lag_s)
         self._skipping = True
         is_hopeless = behind_s > LAG_PATIENCE_S + SKIP_LIMIT_S
-        if packet.is_keyframe and (lag_s <= MAX_LAG_S or is_hopeless):
+        is_without_keyframes = behind_s > LAG_PATIENCE_S + 2 * SKIP_LIMIT_S
+        if (packet.is_keyframe and (lag_s <= MAX_LAG_S or is_hopeless)) or is_without_keyframes:
             if is_hopeless:
                 self._clock.reconnected()
             self._skipping, self._behind_since_ns = False, None

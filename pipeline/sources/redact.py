@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_USERINFO = re.compile(r"(?<=://)[^\s/@]*(?::\S*)?@")
+_USERINFO = re.compile(r"(?<=://)[^\s/@:]*(?::\S*)?@")
 """User name, and a password that may hold `@` and `/`, whatever the standard says of it."""
 _PARAMETER = re.compile(
     r"(?i)([?&](?:user(?:name)?|usr|login|pass(?:word|wd)?|pwd|token|auth|key|api_?key|secret|sig(?:nature)?)=)[^&\s'\"]*"

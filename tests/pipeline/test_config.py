@@ -5,6 +5,7 @@ import pytest
 from pipeline.cli import parse
 from pipeline.config import RunConfig, load_config
 from pipeline.errors import UsageError
+from pipeline.sources import LiveOptions
 
 PRESETS = sorted(Path(__file__).parents[2].glob("configs/*.toml"))
 
@@ -33,6 +34,8 @@ FLAGS = {
     "hwaccel": "auto", "decode-threads": "2", "realtime": True, "publish": "tcp://127.0.0.1:1", "mesh": True,
     "allow-plaintext": True, "keys": "k", "record": "r.mcap", "overlay": "o.mp4", "contact-sheet": "c.png",
     "summary": "s.json", "out": "d", "view": True, "log-level": "debug", "quiet": True,
+    "rotate-mb": "5", "rotate-minutes": "2.5", "transport": "udp", "stall": "2.5", "metrics-port": "9100",
+    "log-format": "json",
 }  # fmt: skip
 
 
@@ -73,6 +76,17 @@ def test_source_tables(tmp_path):
     )
 
 
+def test_cameras_have_options_of_their_own(tmp_path):
+    path = write(
+        tmp_path,
+        'stall = 3\n[[source]]\nspec = "webcam:0"\nsize = "1280x720"\nfps = 15\npixel-format = "mjpeg"\n'
+        '[[source]]\nspec = "rtsp://door/1"\ntransport = "udp"\nstall = 1.5\n',
+    )
+    (_, desk), (_, door) = parse(["--config", path]).sources()
+    assert desk.live == LiveOptions(stall_s=3, size=(1280, 720), fps=15, pixel_format="mjpeg")
+    assert door.live == LiveOptions(stall_s=1.5, transport="udp")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -81,6 +95,8 @@ def test_source_tables(tmp_path):
         ("[[source]]\nname = 'x'", "missing required field `spec`|spec"),
         ("[[source]]\nspec = 'a'\nname = 'x'\n[[source]]\nspec = 'b'\nname = 'x'", "two sources are named 'x'"),
         ("[[source]]\nspec = 'a'\nname = 'x y'", "stream name is 'x y'"),
+        ("[[source]]\nspec = 'webcam:0'\nsize = 'big'", "size is 'big', it must be WIDTHxHEIGHT"),
+        ("[[source]]\nspec = 'rtsp://x/'\nstall = 0", "stall is 0.0 s, it must be 0.1 to 3600"),
         ("max-people = 0", "max-people is 0: expected int >= 1"),
         ("max-frames = 'many'", "max-frames is 'many'"),
         ("method = 'bilyer'", "method is 'bilyer'; did you mean bilayer"),

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import io
 import itertools
 import socket
 import subprocess
@@ -276,15 +277,37 @@ def test_a_cut_connection_and_spoiled_bytes(proxied):
     assert [state for state, _ in states][:4] == ["opening", "running", "reconnecting", "running"]
 
 
-def test_a_machine_too_slow_to_decode_leaves_pictures_out():
-    """Each picture takes five times as long as it lasts."""
+class PacedFile(io.BytesIO):
+    """Bytes that become readable at a constant rate, as a network delivers them."""
+
+    def __init__(self, data, seconds):
+        super().__init__(data)
+        self._rate, self._begun_s = len(data) / seconds, time.monotonic()
+
+    def read(self, size=-1):
+        while (due := int((time.monotonic() - self._begun_s) * self._rate) - self.tell()) < 1:
+            time.sleep(0.005)
+        return super().read(min(size, due))
+
+    def seekable(self):
+        return False
+
+
+def test_a_machine_too_slow_to_decode_leaves_pictures_out(tmp_path):
+    """Each picture takes five times as long as it lasts, and a keyframe comes every tenth."""
+    options = {"bf": "0", "g": "10", "sc_threshold": "0"}
+    path = write_video(tmp_path / "x.ts", [level_picture(i % 200) for i in range(600)], options=options)
 
     class SlowClock(CaptureClock):
         def picture(self, *arguments):
-            time.sleep(0.1)
+            time.sleep(0.17)
             return super().picture(*arguments)
 
-    connection = Connection(lambda: av.open(LAVFI, format="lavfi"), SlowClock(), name="slow")
+    connection = Connection(
+        lambda: av.open(PacedFile(path.read_bytes(), 20), format="mpegts", options={"probesize": "20000"}),
+        SlowClock(),
+        name="slow",
+    )
     lags = []
     while not connection.skipped or connection._skipping:
         lags.append(connection.take(30).moment.lag_s)

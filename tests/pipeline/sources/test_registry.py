@@ -28,7 +28,7 @@ def test_paths_and_schemes(tmp_path):
         ("test:fps=x", "could not convert"),
         ("test:size=8x8", "size is 8x8"),
         ("test:seconds=-1", "seconds is -1"),
-        ("webcam:93", "no device"),
+        ("webcam:93", "no such camera"),
     ],
 )
 def test_nonsense_is_explained(spec, words):
