@@ -19,6 +19,9 @@ from pipeline.smoothing import Smoother
 from pipeline.tracker import Tracker, TrackerSettings, TrackState
 from pipeline.types import Frame, FrameResult, TrackedBody
 
+SURE_SCORE = 0.7
+"""From here on the estimated body, and not the confident points alone, says where the next crop must reach."""
+
 
 class Estimator:
     """See `pipeline.runner.FrameEstimator`. Not thread safe: it belongs to one thread.
@@ -82,7 +85,8 @@ class Estimator:
             with span(spans, "track"):
                 found = {target.track_id: next(estimates) for target in targets}
                 for track_id, estimate in found.items():
-                    extent_px = frame.intrinsics.project(estimate.joints)
+                    sure = estimate.score >= SURE_SCORE
+                    extent_px = frame.intrinsics.project(estimate.joints) if sure else None
                     tracker.update(track_id, estimate.points_px, estimate.score, extent_px)
                 raw = tuple(
                     TrackedBody(track_id=person.track_id, box_xyxy=person.box, estimate=found[person.track_id])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-CONFIDENT = 0.3
+CONFIDENT = 0.4
 """A point below this confidence is not used as evidence of where somebody is."""
 MIN_POINTS = 4
 PADDING = 0.08

@@ -61,16 +61,16 @@ class TrackerSettings:
 
     max_people: int = 8
     """The largest so many are followed."""
-    detect_every_s: float = 0.5
+    detect_every_s: float = 0.25
     """Time between detections while everybody is followed."""
     relocate_every_s: float = 0.1
     """Time between detections while somebody is lost or nobody is there."""
     max_age_s: float = 1.5
     """How long a lost person is remembered."""
-    min_detection_score: float = 0.3
-    min_score: float = 0.3
+    min_detection_score: float = 0.22
+    min_score: float = 0.58
     """Below this score of the estimate a person is lost."""
-    min_confidence: float = 0.3
+    min_confidence: float = 0.5
     """Likewise for the keypoints' confidence."""
     duplicate_similarity: float = 0.7
     """Keypoints more alike than this are one person's."""

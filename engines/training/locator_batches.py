@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from engines.training.augment import distort_colours, warp
+from engines.training.cutouts import Cutouts
 from engines.training.photos.tar_shards import OPEN_CLASSES, iterate_photos
 
 STRIDE = 8
@@ -129,8 +130,10 @@ def place(
     return image, move(photo.boxes), move(photo.ignore)
 
 
-def draw_locator_batch(rng: np.random.Generator, photos: list[Photo], count: int, size_px: int) -> LocatorBatch:
-    """``count`` random views; a fifth are two by two mosaics, for small people and clutter."""
+def draw_locator_batch(
+    rng: np.random.Generator, photos: list[Photo], count: int, size_px: int, cutouts: Cutouts | None = None
+) -> LocatorBatch:
+    """``count`` random views; a fifth are two by two mosaics, and into half of all people are pasted."""
     rows = []
     cells = size_px // STRIDE
     empty = [photo for photo in photos if not len(photo.boxes) and not len(photo.ignore)]
@@ -147,5 +150,7 @@ def draw_locator_batch(rng: np.random.Generator, photos: list[Photo], count: int
         else:
             around = empty[rng.integers(len(empty))] if empty and rng.random() < 0.6 else None
             image, boxes, ignore = place(rng, photos[rng.integers(len(photos))], size_px, around)
+        if cutouts is not None and rng.random() < 0.5:
+            image, boxes = cutouts.paste(rng, image, boxes)
         rows.append((image, *paint_targets(boxes, ignore, cells)))
     return LocatorBatch(*(np.stack(column) for column in zip(*rows, strict=True)))

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from engines.locator import Locator
 from engines.networks.locator import PRESETS, LocatorNet
+from engines.training.cutouts import Cutouts
 from engines.training.evaluate.locator import detection_accuracy
 from engines.training.locator_batches import LocatorBatch, draw_locator_batch, load_photos
 from engines.training.memory_format import channels_last
+from engines.training.photos.person_crops import load_crops
 from engines.training.prefetch import Prefetcher
 
 EMA_DECAY = 0.998
@@ -63,6 +65,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=40, help="length of the whole schedule")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     parser.add_argument("--run", type=Path)
     parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--rate", type=float, default=2e-3)
@@ -93,6 +96,7 @@ def main(argv: list[str]) -> int:
         step, elapsed_before = state["step"], state["elapsed_s"]
     photos = load_photos(arguments.shared, "train")
     val = load_photos(arguments.shared, "val")
+    cutouts = Cutouts(load_crops(arguments.cache, arguments.shared, "train"))
     started, total_s = time.monotonic(), arguments.minutes * 60
 
     def elapsed() -> float:
@@ -114,7 +118,7 @@ def main(argv: list[str]) -> int:
 
     def draw() -> LocatorBatch:
         size = next((size for size, until in sizes if elapsed() < until * total_s), sizes[-1][0])
-        return draw_locator_batch(rng, photos, arguments.batch, size)
+        return draw_locator_batch(rng, photos, arguments.batch, size, cutouts)
 
     with Prefetcher(draw) as batches:
         window, total = time.monotonic(), 0.0
