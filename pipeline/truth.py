@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from engines.camera import Intrinsics
+from engines.metrics import mpjpe, pa_mpjpe
 from pipeline.types import TrackedBody
 
 MATCH_PX_PER_HEIGHT = 0.35
@@ -29,27 +30,6 @@ class TrueBody:
     """(3,) float32, metres, camera frame."""
     joints: np.ndarray
     """(24, 3) float32, metres, camera frame."""
-
-
-def mpjpe(estimate: np.ndarray, truth: np.ndarray) -> float:
-    """Mean distance of joints (J, 3) once both pelvises (row 0) are moved to the origin, in the unit of the input."""
-    difference = (estimate - estimate[:1]) - (truth - truth[:1])
-    return float(np.linalg.norm(difference, axis=1).mean())
-
-
-def procrustes_mpjpe(estimate: np.ndarray, truth: np.ndarray) -> float:
-    """Mean distance of joints (J, 3) after the best rotation, scale and shift of the estimate (PA-MPJPE).
-
-    Umeyama, PAMI 1991; reflections are not allowed.
-    """
-    a = np.asarray(estimate, np.float64)
-    b = np.asarray(truth, np.float64)
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    u, singular, vt = np.linalg.svd(a.T @ b)
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    spread = (a**2).sum()
-    scale = (singular * sign).sum() / spread if spread > 0 else 0.0
-    return float(np.linalg.norm(scale * a @ (u * sign) @ vt - b, axis=1).mean())
 
 
 def match(
@@ -86,7 +66,7 @@ class TruthMeter:
         for tracked, truth in pairs:
             joints = tracked.estimate.joints
             place = float(np.linalg.norm(joints[0] - truth.joints[0]))
-            self._errors.append((mpjpe(joints, truth.joints), procrustes_mpjpe(joints, truth.joints), place))
+            self._errors.append((float(mpjpe(joints, truth.joints)), float(pa_mpjpe(joints, truth.joints)), place))
         for truth in truths:
             points = camera.project(truth.joints)
             inside = ((points >= 0) & (points < image_size)).all(axis=1)

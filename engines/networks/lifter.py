@@ -9,7 +9,7 @@ from engines.keypoints import NUM_COCO
 from engines.networks.bilayer.residual_mlp import ResidualMLP
 
 OUTPUTS = 12
-"""The limb joints of `engines.training.pose_errors.LIMB_JOINTS`."""
+"""The limb joints of `engines.metrics.LIMB_JOINTS`."""
 
 
 def normalise_by_box(points: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.metrics import LIMB_JOINTS, pa_mpjpe
 from engines.networks.bilayer import BodyPrediction
 from engines.networks.bilayer.kinematics import Kinematics
 from engines.training.losses.body import Truth
-from engines.training.pose_errors import LIMB_JOINTS, pa_mpjpe_mm
 from engines.training.trunk_cache import SeenPeople
 
 POOL = 8
@@ -70,6 +70,6 @@ def seen_errors(net: torch.nn.Module, body: Kinematics, people: SeenPeople) -> d
     limbs, target = list(LIMB_JOINTS), joints.numpy()
     answers = {"lifter": seen[0], "blind": blind[-1], "seen": seen[-1]}
     return {
-        name: float(pa_mpjpe_mm(guess.joints.numpy()[:, limbs], target[:, limbs]).mean())
+        name: float(1000 * pa_mpjpe(guess.joints.numpy()[:, limbs], target[:, limbs]).mean())
         for name, guess in answers.items()
     }

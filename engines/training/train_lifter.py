@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 
 from engines.body import load_body
+from engines.metrics import LIMB_JOINTS, pa_mpjpe
 from engines.networks.bilayer.kinematics import Kinematics
 from engines.networks.lifter import PlainLifter
 from engines.training.averaging import Average, rate_at
 from engines.training.geometry import GeometryBatch, GeometryOptions, GeometrySource
 from engines.training.motion_capture import read_poses
-from engines.training.pose_errors import LIMB_JOINTS, pa_mpjpe_mm
 from engines.training.validate_lifting import validation_batches
 
 _HIPS = [LIMB_JOINTS.index(1), LIMB_JOINTS.index(2)]
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     net.eval()
     for name, batch in validation_batches(read_poses(mocap, val=True), body).items():
         with torch.no_grad():
-            error = pa_mpjpe_mm(net(batch.points).numpy(), limbs(batch).numpy()).mean()
+            error = 1000 * pa_mpjpe(net(batch.points).numpy(), limbs(batch).numpy()).mean()
         print(f"{name}: PA-MPJPE of 12 joints {error:.1f} mm after {steps} steps of {args.batch}")
     return 0
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from engines.metrics import LIMB_JOINTS, mpjpe, pa_mpjpe
 from engines.networks.bilayer import BilayerNet, BodyPrediction
 from engines.networks.bilayer.kinematics import Kinematics
 from engines.training.corruption import Corruption
 from engines.training.geometry import GeometryBatch, GeometryOptions, GeometrySource
 from engines.training.motion_capture import PoseBank
-from engines.training.pose_errors import LIMB_JOINTS, mpjpe_mm, pa_mpjpe_mm
 
 _MEDIUM = Corruption(sigma=(0.02, 0.02), unevenness=0.5, heatmap_like=0.0, drop_joints=0.0, drop_depth=1.0, certain=0.0)
 LEVELS: dict[str, Corruption] = {
@@ -53,9 +53,9 @@ def lifting_errors(
         ours, truth = guess.joints.numpy(), true_joints.numpy()
         limbs = list(LIMB_JOINTS)
         out[name] = {
-            "pa12": float(pa_mpjpe_mm(ours[:, limbs], truth[:, limbs]).mean()),
-            "pa24": float(pa_mpjpe_mm(ours, truth).mean()),
-            "mpjpe12": float(mpjpe_mm(ours[:, limbs], truth[:, limbs], root=(6, 7)).mean()),
+            "pa12": float(1000 * pa_mpjpe(ours[:, limbs], truth[:, limbs]).mean()),
+            "pa24": float(1000 * pa_mpjpe(ours, truth).mean()),
+            "mpjpe12": float(1000 * mpjpe(ours[:, limbs], truth[:, limbs], root=(6, 7)).mean()),
             "pve": float(1000 * np.linalg.norm(mesh - true_mesh, axis=-1).mean()),
         }
     return out

@@ -18,15 +18,10 @@ from engines.camera import Intrinsics
 from engines.estimate import BodyEstimate
 from engines.keypoints import JOINT_NAMES
 from engines.methods import CropRequest, Method, create_method
-from engines.training.evaluate.metrics import distances, mpjpe, pa_mpjpe, pve
+from engines.metrics import LIMB_JOINTS, distances, mpjpe, pa_mpjpe, pve
 from engines.training.factory.cropview import STORED_PADDING
 from engines.training.synthetic_source import SyntheticSource
 
-LIMB_JOINTS = tuple(
-    JOINT_NAMES.index(f"{side}_{name}")
-    for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-    for side in ("left", "right")
-)
 VERTEX_LEVEL = 1
 MIN_VISIBLE = 12
 """People of whose 24 joints fewer lie in the picture are reported apart: nobody can know what is not seen."""
@@ -99,12 +94,30 @@ def mean_pose_estimates(source: SyntheticSource, body: BodyModel, count: int) ->
     return found
 
 
+def plain_lifter_accuracy(weights: Path, estimates: list[BodyEstimate], source: SyntheticSource) -> dict[str, float]:
+    """The baseline that sees the trunk's 17 points alone and answers with 12 joints, millimetres."""
+    import torch
+
+    from engines.networks.lifter import PlainLifter
+
+    net = PlainLifter().eval()
+    net.load_state_dict(torch.load(weights, weights_only=True))
+    points = torch.from_numpy(np.stack([estimate.points_px[:17] for estimate in estimates]))
+    with torch.inference_mode():
+        joints = net(points).numpy()
+    rows = [source.at(index) for index in range(len(estimates))]
+    truth = np.stack([shard.joints_cam[row] for shard, row in rows])[:, list(LIMB_JOINTS)]
+    whole = np.array([(shard.points[row, 17:, 2] > 0).sum() >= MIN_VISIBLE for shard, row in rows])
+    return {"PA-MPJPE 12": float(pa_mpjpe(joints, truth)[whole].mean() * 1000), "people": float(whole.sum())}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Command line; see --help."""
     parser = argparse.ArgumentParser(prog="python -m engines.training.evaluate.synthetic", description=__doc__)
     parser.add_argument("--synthetic", type=Path, required=True, help="folder of factory shards")
     parser.add_argument("--method", default="bilayer")
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--lifter", type=Path, help="weights of the plain lifter, a baseline: the trunk's points in")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args(argv)
@@ -117,6 +130,8 @@ def main(argv: list[str] | None = None) -> int:
         "mean pose": accuracy(mean_pose_estimates(source, body, len(estimates)), source, body),
         arguments.method: accuracy(estimates, source, body),
     }
+    if arguments.lifter:
+        table["plain lifter"] = plain_lifter_accuracy(arguments.lifter, estimates, source)
     for name, row in table.items():
         print(f"{name:12s}", "  ".join(f"{key} {value:.1f}" for key, value in row.items()))
     if arguments.json:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.keypoints import NUM_COCO
-from engines.training.evaluate.metrics import AREA_OF_BOX, COCO_SIGMAS
+from engines.metrics import AREA_OF_BOX, COCO_SIGMAS
 from engines.training.photos.person_crops import STORED_MARGIN, STORED_SIZE_PX, PersonCrops
 from engines.training.trunk_batches import PhotoSource, whole_batches
 

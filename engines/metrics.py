@@ -9,6 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from engines.keypoints import JOINT_NAMES
+
+LIMB_JOINTS = tuple(
+    JOINT_NAMES.index(f"{side}_{name}")
+    for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    for side in ("left", "right")
+)
+"""The 12 joints that datasets agree on, as indices into the body's 24."""
 COCO_SIGMAS = np.repeat((0.026, 0.025, 0.035, 0.079, 0.072, 0.062, 0.107, 0.087, 0.089), (1, 2, 2, 2, 2, 2, 2, 2, 2))
 """Per COCO point, standard deviation of human annotators over the square root of the person's area."""
 AREA_OF_BOX = 0.53
@@ -21,10 +29,12 @@ def distances(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.linalg.norm(predicted - truth, axis=-1)
 
 
-def mpjpe(predicted: np.ndarray, truth: np.ndarray, root: int | None = 0) -> np.ndarray:
-    """Mean distance of joints, (..., N, 3) -> (...), relative to joint ``root`` of each (None: as given)."""
-    if root is not None:
-        predicted, truth = predicted - predicted[..., [root], :], truth - truth[..., [root], :]
+def mpjpe(predicted: np.ndarray, truth: np.ndarray, root: tuple[int, ...] = (0,)) -> np.ndarray:
+    """Mean distance of joints, (..., N, 3) -> (...), relative to the mean of the ``root`` joints (empty: as given)."""
+    if root:
+        at = list(root)
+        predicted = predicted - predicted[..., at, :].mean(-2, keepdims=True)
+        truth = truth - truth[..., at, :].mean(-2, keepdims=True)
     return distances(predicted, truth).mean(-1)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
-from engines.training.evaluate.metrics import (
+from engines.metrics import (
     acceleration_error,
     align,
     jitter,
@@ -29,7 +29,7 @@ def test_mpjpe_of_a_known_offset():
     moved[5] += (0.0, 3.0, 4.0)
     assert mpjpe(moved, truth) == pytest.approx(5 / 24)
     assert mpjpe(truth + 7, truth) == pytest.approx(0)
-    assert mpjpe(truth + 7, truth, root=None) == pytest.approx(7 * 3**0.5)
+    assert mpjpe(truth + 7, truth, root=()) == pytest.approx(7 * 3**0.5)
 
 
 @settings(max_examples=30, deadline=None)
