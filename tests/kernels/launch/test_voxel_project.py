@@ -71,7 +71,7 @@ def test_gradient_by_finite_differences(device, shape):
 
 def pinhole(batch, shape, distance=0.8):
     """Grids of 2 cm voxels in front of a camera, each a little elsewhere."""
-    depth, height, width = shape
+    _, height, width = shape
     rows = [[60.0, 55.0, 16.3, 12.1, -0.01 * width + 0.03 * b, -0.01 * height, distance, 0.02] for b in range(batch)]
     return np.array(rows, np.float32)
 
