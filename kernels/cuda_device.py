@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,22 @@ class CudaDevice(Device):
             self._call("cuStreamSynchronize", handle)
         return target
 
+    def copy(self, target: DeviceArray, source: DeviceArray, stream: Any = None) -> None:
+        self._call("cuMemcpyDtoDAsync", target.pointer, source.pointer, source.nbytes, self.stream(stream).handle)
+
+    def milliseconds(self, work: Callable[[], object], repeats: int) -> float:
+        handle = self.stream().handle
+        first, last = (self._call("cuEventCreate", 0)[0] for _ in range(2))
+        self._call("cuEventRecord", first, handle)
+        for _ in range(repeats):
+            work()
+        self._call("cuEventRecord", last, handle)
+        self._call("cuEventSynchronize", last)
+        (elapsed,) = self._call("cuEventElapsedTime", first, last)
+        for event in (first, last):
+            self._call("cuEventDestroy", event)
+        return float(elapsed) / repeats
+
     def _start(self, source: str, kernel: str, grid: Grid, block: Grid, params: ctypes.Structure, stream: Any) -> None:
         handle = self.stream(stream).handle
         function = self._function(source, kernel, ctypes.sizeof(params))
@@ -113,8 +130,9 @@ class CudaDevice(Device):
                 self._kernels[source, kernel] = loaded
             return self._driver.CUfunction(int(self._kernels[source, kernel].handle))
 
-    def _call(self, name: str, *arguments: Any) -> None:
-        (status,) = getattr(self._driver, name)(*arguments)
+    def _call(self, name: str, *arguments: Any) -> list[Any]:
+        status, *values = getattr(self._driver, name)(*arguments)
         if status != self._driver.CUresult.CUDA_SUCCESS:
             _, words = self._driver.cuGetErrorString(status)
             raise DeviceError(f"{name} failed on {self}: {words.decode() if words else status}")
+        return values

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -91,6 +92,14 @@ class Device(ABC):
     @abstractmethod
     def download(self, array: DeviceArray, stream: Any = None) -> np.ndarray:
         """A copy on the host; waits for the stream."""
+
+    @abstractmethod
+    def copy(self, target: DeviceArray, source: DeviceArray, stream: Any = None) -> None:
+        """Bytes of ``source`` into ``target``, which must be as large."""
+
+    @abstractmethod
+    def milliseconds(self, work: Callable[[], object], repeats: int) -> float:
+        """Mean time of ``work``, which launches on the device's own stream; waits for it."""
 
     @abstractmethod
     def _start(

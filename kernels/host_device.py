@@ -10,6 +10,8 @@ import hashlib
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,15 @@ class HostDevice(Device):
         target = np.empty(array.shape, array.dtype)
         ctypes.memmove(target.ctypes.data, array.pointer, array.nbytes)
         return target
+
+    def copy(self, target: DeviceArray, source: DeviceArray, stream: Any = None) -> None:
+        ctypes.memmove(target.pointer, source.pointer, source.nbytes)
+
+    def milliseconds(self, work: Callable[[], object], repeats: int) -> float:
+        start = time.perf_counter()
+        for _ in range(repeats):
+            work()
+        return (time.perf_counter() - start) * 1e3 / repeats
 
     def _start(self, source: str, kernel: str, grid: Grid, block: Grid, params: ctypes.Structure, stream: Any) -> None:
         if source not in self._libraries:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 CUDA_DIR = Path(__file__).parent / "cuda"
 
@@ -60,7 +61,7 @@ def _structure(text: str, struct: str, file: str) -> type[ctypes.Structure]:
     found = re.search(rf"^struct {struct} \{{\n(.*?)^\}};", text, re.MULTILINE | re.DOTALL)
     if not found:
         raise KernelSourceError(f"{file} has no struct {struct}")
-    fields = []
+    fields: list[tuple[str, Any]] = []
     for line in found[1].splitlines():
         code, _, comment = line.strip().partition("//")
         if not code:
@@ -68,6 +69,6 @@ def _structure(text: str, struct: str, file: str) -> type[ctypes.Structure]:
         parts = _FIELD.fullmatch(code.strip())
         if not parts or not comment.strip() or not (parts[2] or parts[1] in _SCALARS):
             raise KernelSourceError(f"{file}, struct {struct}: `{line.strip()}` is no field with a comment")
-        kind: type = ctypes.c_void_p if parts[2] else _SCALARS[parts[1]]
-        fields.append((parts[3], kind if parts[4] is None else ctypes.ARRAY(kind, int(parts[4]))))
+        kind: Any = ctypes.c_void_p if parts[2] else _SCALARS[parts[1]]
+        fields.append((parts[3], kind if parts[4] is None else kind * int(parts[4])))
     return type(struct, (ctypes.Structure,), {"_fields_": fields})

@@ -1,0 +1,31 @@
+"""The GPU report, run dry: every kernel at a tiny size on the CPU, one network, and what a failing part leaves."""
+
+import json
+import shutil
+
+import pytest
+
+from kernels.source import source_names
+from pipeline import bench_gpu
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed: apt install g++")
+def test_dry_run_writes_figures_of_every_kernel(tmp_path):
+    code = bench_gpu.main(["--dry-run", "--out", str(tmp_path), "--skip", "kernel tests", "--skip", "whole program"])
+    parts = {part["name"]: part for part in json.loads((tmp_path / "gpu.json").read_text())}
+    assert code == 0 and not any(part["error"] for part in parts.values())
+    named = {row["name"] for row in parts["kernel speed"]["rows"]}
+    assert named >= set(source_names())
+    assert {"body_transforms", "decode_volumes", "voxel_perspective"} <= named
+    assert all(row["megabytes"] > 0 and row["share_of_floor"] > 0 for row in parts["kernel speed"]["rows"])
+    # The reference against itself.
+    assert [row["relative_difference"] for row in parts["engine parity"]["rows"]] == [0.0]
+    page = (tmp_path / "gpu.md").read_text()
+    assert "| voxelize |" in page and "dry run" in page
+
+
+def test_a_part_that_fails_is_reported_and_the_others_still_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_gpu, "ROOT", tmp_path)  # no tests and no networks there
+    parts = {part.name: part for part in bench_gpu.measure(True, tmp_path, skip=["kernel speed", "whole program"])}
+    assert parts["kernel tests"].error and not parts["engine parity"].error
+    assert "failed: " in bench_gpu.markdown(list(parts.values()), True)
