@@ -35,7 +35,12 @@ class Estimator:
         self._smoother = Smoother(config.smoothing)
         try:
             self._method = create_method(
-                config.method, body=body, runtime=config.runtime, precision=config.precision, threads=config.threads
+                config.method,
+                body=body,
+                runtime=config.runtime,
+                precision=config.precision,
+                threads=config.threads,
+                mirror=not config.fast,
             )
             self._locator_engine = load_engine(
                 WEIGHTS / "locator-small.onnx", config.runtime, config.precision, config.threads

@@ -36,10 +36,13 @@ def create_method(
     precision: Precision = "auto",
     preset: str = "small",
     threads: int = 0,
+    mirror: bool = True,
 ) -> Method:
-    """A method by its name. Raises ValueError for an unknown name, EngineError where its networks cannot run."""
+    """A method by its name; ``mirror`` as in `engines.methods.evidence.TrunkReader`. Raises ValueError for an unknown name, EngineError where its networks cannot run."""
     if name == "bilayer":
         from engines.methods.regression import RegressionMethod
 
-        return RegressionMethod(body, runtime=runtime, precision=precision, preset=preset, threads=threads)
+        return RegressionMethod(
+            body, runtime=runtime, precision=precision, preset=preset, threads=threads, mirror=mirror
+        )
     raise ValueError(f"method is {name!r}, this version has only 'bilayer'")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from kernels.crop_normalize import crop_batch
 
 from engines.camera import Intrinsics
+from engines.keypoints import PART_MIRROR, POINT_MIRROR
 from engines.runtime import Engine
+from kernels.crop_normalize import crop_batch
 from kernels.decode_heatmaps import decode_heatmaps
 
 
@@ -63,11 +64,30 @@ def read_trunk(outputs: dict[str, np.ndarray], requests: list[CropRequest], size
     )
 
 
-class TrunkReader:
-    """The trunk as an engine, between crops and evidence."""
+def average_with_mirror(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Outputs of B crops followed by their B mirror images -> outputs of the B crops, both views averaged.
 
-    def __init__(self, engine: Engine) -> None:
+    Left and right change places in the mirror; features are those of the crop itself.
+    """
+    count = len(outputs["depth"]) // 2
+    points, parts = list(POINT_MIRROR), list(PART_MIRROR)
+    return {
+        "heatmaps": (outputs["heatmaps"][:count] + outputs["heatmaps"][count:, points, :, ::-1]) / 2,
+        "depth": (outputs["depth"][:count] + outputs["depth"][count:, points]) / 2,
+        "parts": (outputs["parts"][:count] + outputs["parts"][count:, parts, :, ::-1]) / 2,
+        "features": outputs["features"][:count],
+    }
+
+
+class TrunkReader:
+    """The trunk as an engine, between crops and evidence.
+
+    ``mirror``: look at the mirror image of each crop too and average (twice the time, about 0.02 OKS more accurate).
+    """
+
+    def __init__(self, engine: Engine, *, mirror: bool) -> None:
         self._engine = engine
+        self._mirror = mirror
         size = engine.inputs[0].shape[1]
         assert size is not None
         self.size_px = size
@@ -78,7 +98,9 @@ class TrunkReader:
 
     def infer(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """One engine call for all crops."""
-        return self._engine({"crops": crops})
+        if not self._mirror:
+            return self._engine({"crops": crops})
+        return average_with_mirror(self._engine({"crops": np.concatenate([crops, crops[:, :, ::-1]])}))
 
     def read(self, outputs: dict[str, np.ndarray], requests: list[CropRequest]) -> Evidence:
         """See `read_trunk`."""

@@ -32,16 +32,19 @@ def published_confidence(mass: np.ndarray) -> np.ndarray:
 class RegressionMethod:
     """See `engines.methods.Method`."""
 
-    def __init__(self, body: BodyModel, *, runtime: Runtime, precision: Precision, preset: str, threads: int) -> None:
+    def __init__(
+        self, body: BodyModel, *, runtime: Runtime, precision: Precision, preset: str, threads: int, mirror: bool
+    ) -> None:
         from engines.methods import WEIGHTS
 
         self._body = body
-        trunk = load_engine(WEIGHTS / f"trunk-{preset}.onnx", runtime, precision, threads)
+        batches = (2,) if mirror else (1,)
+        trunk = load_engine(WEIGHTS / f"trunk-{preset}.onnx", runtime, precision, threads, batches=batches)
         # Kilobytes of points in, rotations out: int8 would save nothing here.
         lifter_precision: Precision = "f32" if precision in ("auto", "int8") else precision
         lifter = load_engine(WEIGHTS / f"bilayer-{preset}.onnx", runtime, lifter_precision, threads)
         self._engines = (trunk, lifter)
-        self._trunk = TrunkReader(trunk)
+        self._trunk = TrunkReader(trunk, mirror=mirror)
         self._lifter = BilayerLifter(lifter, body)
         self.weights = {engine.describe().model: engine.describe().sha256 for engine in self._engines}
 
