@@ -38,7 +38,10 @@ def create_method(
     threads: int = 0,
     mirror: bool = True,
 ) -> Method:
-    """A method by its name; ``mirror`` as in `engines.methods.evidence.TrunkReader`. Raises ValueError for an unknown name, EngineError where its networks cannot run."""
+    """A method by its name; ``mirror`` as in `engines.methods.evidence.TrunkReader`.
+
+    Raises ValueError for an unknown name, EngineError where its networks cannot run here.
+    """
     if name == "bilayer":
         from engines.methods.regression import RegressionMethod
 

@@ -49,6 +49,8 @@ class Cutouts:
         for _ in range(rng.integers(1, 4)):
             picture, alpha = self.draw(rng, typical * np.exp(rng.normal(0, 0.2)))
             height, width = alpha.shape
+            if max(height, width) > size:
+                continue
             x, y = rng.integers(-width // 4, size - 3 * width // 4), rng.integers(-height // 5, size - height // 2)
             x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + width, size), min(y + height, size)
             if x1 - x0 < 0.4 * width or y1 - y0 < 0.4 * height:
