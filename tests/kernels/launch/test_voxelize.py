@@ -52,6 +52,20 @@ def test_rays_through_edges_and_corners_are_counted_once(device):
     assert found.any(axis=(1, 2)).sum() == found.any(axis=(0, 2)).sum() == found.any(axis=(0, 1)).sum() == 4
 
 
+def test_rays_that_rounding_puts_beside_an_edge_leave_no_streaks(device):
+    """Edges run through centres of voxels but for the last digit: both their triangles must err to the same side."""
+    rng = np.random.default_rng(2)
+    x, y = (a.ravel() for a in np.meshgrid(*[np.arange(-2, 2.5, 0.5)] * 2))
+    points = np.stack([x, y, x**2 + y**2 + 0.1 * rng.random(len(x))], axis=1).astype(np.float32)
+    faces = rng.permuted(ConvexHull(points.astype(float)).simplices, axis=1)  # seen from either end
+    grid = {"origin": np.array([-2.55, -2.55, -0.5]), "voxel_size": 0.1, "shape": (96, 51, 51)}
+    found = on_device(device, points, faces, **grid)[0]
+    assert found.sum() > 20_000
+    assert not found[0].any() and not found[-1].any()
+    # Convex: a ray enters and leaves once.
+    assert (np.abs(np.diff(found.astype(int), axis=0)).sum(axis=0) <= 2).all()
+
+
 @pytest.mark.parametrize("far", [10.0, 1e30])
 def test_a_mesh_elsewhere_or_without_faces_leaves_the_grid_empty(device, far):
     corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
