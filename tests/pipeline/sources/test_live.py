@@ -295,25 +295,26 @@ class PacedFile(io.BytesIO):
 
 def test_a_machine_too_slow_to_decode_leaves_pictures_out(tmp_path):
     """Each picture takes five times as long as it lasts, and a keyframe comes every tenth."""
-    options = {"bf": "0", "g": "10", "sc_threshold": "0"}
-    path = write_video(tmp_path / "x.ts", [level_picture(i % 200) for i in range(600)], options=options)
+    pictures = [level_picture(i % 200) for i in range(150)]
+    path = write_video(tmp_path / "x.ts", pictures, codec="mpeg1video", options={"g": "10"})
 
-    class SlowClock(CaptureClock):
-        def picture(self, *arguments):
+    class SlowConnection(Connection):
+        def _offer(self, *arguments):
             time.sleep(0.17)
-            return super().picture(*arguments)
+            super()._offer(*arguments)
 
-    connection = Connection(
-        lambda: av.open(PacedFile(path.read_bytes(), 20), format="mpegts", options={"probesize": "20000"}),
-        SlowClock(),
+    connection = SlowConnection(
+        lambda: av.open(PacedFile(path.read_bytes(), 5), format="mpegts", options={"probesize": "20000"}),
+        CaptureClock(),
         name="slow",
     )
     lags = []
     while not connection.skipped or connection._skipping:
         lags.append(connection.take(30).moment.lag_s)
-    after = connection.take(30).moment.lag_s
+    assert max(lags) > MAX_LAG_S
+    while connection.take(30).moment.lag_s > MAX_LAG_S:  # ends with an error if it never catches up
+        pass
     connection.close()
-    assert max(lags) > MAX_LAG_S > after
 
 
 def test_after_an_estimator_has_stalled_the_newest_picture_is_next():
@@ -351,6 +352,6 @@ def test_sender_reports_of_a_server_on_this_machine_are_believed(rtsp):
     source, _ = live(f"rtsp://127.0.0.1:{rtsp.port}/live")
     source._clock = Listening()
     source.open()
-    read_until(source, lambda frame: len(stated) > 10)
+    read_until(source, lambda frame: sum(stamp == capture for stamp, capture, _ in stated) >= 5)
     source.close()
-    assert any(stamp == capture < arrival for stamp, capture, arrival in stated)
+    assert all(stamp < arrival for stamp, _, arrival in stated)
