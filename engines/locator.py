@@ -57,7 +57,7 @@ def suppress(boxes: np.ndarray, max_iou: float) -> np.ndarray:
 class Locator:
     """People in a picture. ``input_px`` is the side the network was exported with."""
 
-    def __init__(self, engine: Engine, input_px: int, *, min_score: float = 0.22, max_iou: float = 0.55) -> None:
+    def __init__(self, engine: Engine, input_px: int, *, min_score: float = 0.15, max_iou: float = 0.55) -> None:
         self._engine = engine
         self._input_px = input_px
         self.min_score = min_score

@@ -61,13 +61,16 @@ class TrackerSettings:
 
     max_people: int = 8
     """The largest so many are followed."""
+    max_new: int = 5
+    """So many strangers, the surest, are looked at per detection of a video: the locator's threshold is low, the networks
+    that look at the crops decide. Unrelated pictures have one chance and no such limit."""
     detect_every_s: float = 0.25
     """Time between detections while everybody is followed."""
     relocate_every_s: float = 0.1
     """Time between detections while somebody is lost or nobody is there."""
     max_age_s: float = 1.5
     """How long a lost person is remembered."""
-    min_detection_score: float = 0.22
+    min_detection_score: float = 0.15
     min_score: float = 0.58
     """Below this score of the estimate a person is lost."""
     min_confidence: float = 0.5
@@ -76,8 +79,9 @@ class TrackerSettings:
     """Keypoints more alike than this are one person's."""
 
     def __post_init__(self) -> None:
-        if self.max_people < 1:
-            raise ValueError(f"max_people is {self.max_people}, it must be at least 1")
+        for name in ("max_people", "max_new"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 1")
         for name in ("detect_every_s", "relocate_every_s", "max_age_s"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
@@ -170,6 +174,8 @@ class Tracker:
         boxes = self._match_followed(boxes)
         colours = [torso_colours(frame.image, box) for box in boxes]
         strangers = self._unmatched_by_lost(boxes, colours)
+        if not frame.unrelated:
+            strangers = strangers[: self.settings.max_new]
         for index in self._keep_largest(boxes, strangers):
             motion = BoxMotion.start(boxes[index])
             self._tracks.append(_Track(self._next_id, motion, self._now_s, colours=colours[index]))
