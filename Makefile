@@ -6,6 +6,7 @@
 #   make test                          lint, types, tests; make test ARGS="tests/pipeline -k tracker"
 #   make test-all                      the same with torch and what else training needs
 #   make bench, make doctor            how fast; what is installed and what limits it
+#   make chaos                         300 faults against a running pipeline (half an hour); make chaos ARGS="--seed 7"
 
 SOURCE ?=
 VIEW ?=
@@ -29,7 +30,7 @@ RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-$(subst $(comma),-,$(TEST_EXTRAS))
 extras := $(subst $(comma), ,$(TEST_EXTRAS))
 
-.PHONY: run test test-all lint bench doctor clean
+.PHONY: run test test-all lint bench doctor chaos clean
 .DEFAULT_GOAL := run
 
 run: $(RUN_STAMP)
@@ -53,6 +54,9 @@ bench: $(RUN_STAMP)
 
 doctor: $(RUN_STAMP)
 	@$(PY) -m pipeline.doctor $(ARGS)
+
+chaos: $(RUN_STAMP)
+	@$(PY) -m pipeline.chaos --report docs/reliability.md $(ARGS)
 
 $(RUN_STAMP): pyproject.toml | $(PY)
 	@echo "Installing into $(VENV) ..."

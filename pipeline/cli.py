@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 usage, 3 a source could not be opened, 4 interrupted befor
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import logging
 import os
@@ -105,6 +106,7 @@ def parse(argv: Sequence[str]) -> RunConfig:
 
 def _run(config: RunConfig, assembly: Assembly, interrupt: _Interrupt) -> int:
     assert assembly.estimator is not None
+    gc.freeze()  # what is loaded now stays: no collection has to look through it again
     status, is_json = StatusLine(), config.log_format == "json"
     runner = Runner(
         assembly.sources,

@@ -9,6 +9,7 @@ next connection; no restart is needed.
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import shutil
@@ -75,9 +76,14 @@ class AllowedClients:
     def keys(self) -> frozenset[bytes]:
         """Public keys allowed now; a file that cannot be read allows nobody and is said in the log."""
         with self._lock:
-            state = self._state()
+            try:
+                state = self._state()
+                loaded = self._keys if state == self._seen else self._load()
+            except OSError as error:  # out of descriptors, for instance: that withdraws nobody's key
+                log.warning("%s cannot be read (%s); the clients stay as they were", self._folder, error.strerror)
+                return self._keys
             if state != self._seen:
-                before, self._keys, self._seen = self._keys, self._load(), state
+                before, self._keys, self._seen = self._keys, loaded, state
                 self._withdrawals += bool(before - self._keys)
                 log.info("%d clients allowed by %s", len(self._keys), self._folder)
             return self._keys
@@ -97,7 +103,7 @@ class AllowedClients:
     def _state(self) -> object:
         try:
             return tuple(sorted((e.name, e.stat().st_mtime_ns, e.stat().st_size) for e in os.scandir(self._folder)))
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
 
     def _load(self) -> frozenset[bytes]:
@@ -106,6 +112,8 @@ class AllowedClients:
             try:
                 keys.add(_read(path)[0])
             except KeyFileError as error:
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.EMFILE, errno.ENFILE):
+                    raise error.__cause__ from None
                 log.warning("ignored: %s", error)
         return frozenset(keys)
 

@@ -53,11 +53,13 @@ class LogFolder:
 
     def frames(self) -> set[tuple[str, int]]:
         """(stream, capture time in ns) of every frame that can be read now."""
-        for path in sorted(self._folder.glob("*.mcap")):
+        before, self._known = self._known, {}
+        for path in self._folder.glob("*.mcap"):
             status = path.stat()
-            if self._known.get(status.st_ino, (-1,))[0] != status.st_size:
-                found = {(frame.stream, frame.timestamp_ns) for frame in iter_frames(path)}
-                self._known[status.st_ino] = status.st_size, found
+            known = before.get(status.st_ino)
+            if known is None or known[0] != status.st_size:
+                known = status.st_size, {(frame.stream, frame.timestamp_ns) for frame in iter_frames(path)}
+            self._known[status.st_ino] = known
         return set().union(*(found for _, found in self._known.values()))
 
     def missing(self, seen: Iterable[Seen], excused: Collection[tuple[float, float]] = ()) -> list[Seen]:

@@ -1,6 +1,7 @@
 """CURVE: who is on the list is served, nobody else is; the list is read again while the publisher runs."""
 
 import itertools
+import resource
 import shutil
 import stat
 import threading
@@ -10,7 +11,7 @@ import zmq
 
 from engines.body import load_body
 from pipeline.client import StreamTimeoutError, subscribe
-from pipeline.keys import KeyFileError, create, load_pair, load_public, main
+from pipeline.keys import AllowedClients, KeyFileError, create, load_pair, load_public, main
 from pipeline.sinks.publisher import Publisher
 from tests.pipeline.synthetic_results import result
 
@@ -99,6 +100,22 @@ def test_a_broken_file_on_the_list_does_not_lock_the_others_out(publisher, keys)
     (keys / "clients" / "broken.key").write_text("\0\xff not a key")
     (keys / "clients" / "short.key").write_text('curve\n    public-key = "abc"\n')
     assert served(publisher.reach, keys, timeout_s=10)
+
+
+def test_out_of_descriptors_withdraws_no_key(keys):
+    allowed = AllowedClients(keys / "clients")
+    listed = allowed.keys()
+    assert listed == {load_public(keys, "client")}
+    (keys / "clients" / "another.key").write_bytes((keys / "client.key").read_bytes())  # the folder is to be read again
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        assert allowed.keys() == listed
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert allowed.withdrawals() == 0
+    shutil.rmtree(keys / "clients")
+    assert allowed.keys() == set() and allowed.withdrawals() == 1
 
 
 def test_secrets_are_private(keys):
