@@ -61,9 +61,9 @@ class TrackerSettings:
 
     max_people: int = 8
     """The largest so many are followed."""
-    max_new: int = 5
-    """So many strangers, the surest, are looked at per detection of a video: the locator's threshold is low, the networks
-    that look at the crops decide. Unrelated pictures have one chance and no such limit."""
+    max_new: int = 6
+    """So many strangers, the surest, are looked at per detection of a video: the locator's threshold is low, the
+    networks that look at the crops decide. Unrelated pictures have one chance and no such limit."""
     detect_every_s: float = 0.25
     """Time between detections while everybody is followed."""
     relocate_every_s: float = 0.1
