@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pipeline.client import Body, BodyFrame, BodyModelMismatchError, Subscription
 from pipeline.live_bodies import LiveBodies
 from pipeline.viewer.scene import BodyScene, Person
+from pipeline.viewer.window import BodyWindow
 
 READOUT_PERIOD_S = 0.25
 POLL_S = 0.1
@@ -27,21 +28,26 @@ class _StreamView:
 class LiveViewer:
     """Feeds a scene from a subscription (with `latest`, so that a slow browser never builds up delay)."""
 
-    def __init__(self, scene: BodyScene, subscription: Subscription) -> None:
+    def __init__(self, scene: BodyScene | BodyWindow, subscription: Subscription) -> None:
         self._scene, self._subscription = scene, subscription
         self._streams: dict[str, _StreamView] = {}
-        self._readout = scene.server.gui.add_markdown("waiting for a publisher ...")
+        self._readout = scene.gui.add_markdown("waiting for a publisher ...")
         self._readout_at = 0.0
         self._problem = ""
 
     def run(self) -> None:
-        """Until the subscription is closed."""
-        while True:
+        """Until the subscription or the window is closed."""
+        while self._scene.refresh():
             try:
                 frame = self._subscription.next_frame(POLL_S)
             except StopIteration:
                 return
             self.step(frame, time.monotonic())
+
+    def show_most_people(self) -> None:
+        """Wait until somebody is there. Raises StreamTimeoutError, if the subscription has a limit."""
+        while not any(self._scene.shown(name) for name in self._streams):
+            self.step(next(self._subscription), time.monotonic())
 
     def step(self, frame: BodyFrame | None, now_s: float) -> None:
         """Show a frame, or the passing of time."""

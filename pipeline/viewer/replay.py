@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import viser
 
 from pipeline.log import LogError, read_log, result_of
 from pipeline.viewer.scene import BodyScene, Person
+from pipeline.viewer.window import BodyWindow
 
 TICK_S = 1 / 60
 SPEEDS = ("0.25x", "0.5x", "1x", "2x", "4x")
@@ -18,7 +19,7 @@ SPEEDS = ("0.25x", "0.5x", "1x", "2x", "4x")
 class LogPlayer:
     """Shows one stream of a log; the page's controls decide which frame."""
 
-    def __init__(self, scene: BodyScene, path: Path, stream: str | None = None) -> None:
+    def __init__(self, scene: BodyScene | BodyWindow, path: Path, stream: str | None = None) -> None:
         """Raises LogError if the log cannot be read, or has no such stream."""
         log = read_log(path)
         names = list(dict.fromkeys(frame.stream for frame in log.frames))
@@ -30,10 +31,10 @@ class LogPlayer:
         if not np.all(np.diff(times) > 0):  # pictures, or a clock that jumped: by the clock of the recording
             times = np.maximum.accumulate([frame.timestamp_ns / 1e9 for frame in self._frames])
         self._times = times - times[0]
-        gui = scene.server.gui
+        gui = scene.gui
         self._play = gui.add_checkbox("play", True)
         self._speed = gui.add_dropdown("speed", SPEEDS, initial_value="1x")
-        self._scrubber: viser.GuiSliderHandle[int] = gui.add_slider("frame", 0, max(len(self._frames) - 1, 1), 1, 0)
+        self._scrubber: Any = gui.add_slider("frame", 0, max(len(self._frames) - 1, 1), 1, 0)
         whole = "" if log.complete else " (the end is missing)"
         gui.add_markdown(f"**{path.name}**{whole}\n\n{len(self._frames)} frames, {log.metadata.get('body_model', '')}")
         self._readout = gui.add_markdown("")
@@ -41,13 +42,18 @@ class LogPlayer:
         self._position_s = 0.0
 
     def run(self) -> None:
-        """For ever."""
+        """Until the window is closed."""
         before = time.monotonic()
-        while True:
+        while self._scene.refresh():
             time.sleep(TICK_S)
             now = time.monotonic()
             self.step(now - before)
             before = now
+
+    def show_most_people(self) -> None:
+        """Go to the first frame with as many people as any."""
+        self._scrubber.value = max(range(len(self._frames)), key=lambda i: (len(self._frames[i].bodies), -i))
+        self.step(0.0)
 
     def step(self, elapsed_s: float) -> None:
         """Advance by `elapsed_s` seconds of real time, if playing, and show the frame due."""
@@ -76,5 +82,5 @@ class LogPlayer:
             people = [Person(track_id=b.track_id, vertices=v) for b, v in zip(result.bodies, vertices, strict=True)]
         self._scene.show(result.frame.stream, people, result.frame.intrinsics, result.frame.size)
         self._shown = index
-        self._scrubber.value = index  # type: ignore[misc]  # viser declares it in a base class, for reading alone
+        self._scrubber.value = index
         self._readout.content = f"{result.frame.pts_s:.2f} s, frame {result.frame.index}, {len(people)} people"

@@ -58,6 +58,7 @@ class BodyScene:
         self._crown = int(body.downsample(body.v_template, 0, level)[:, 1].argmax())
         _refuse_busy(host, port)
         self.server = viser.ViserServer(host=host, port=port, label="bodystream", verbose=False)
+        self.gui = self.server.gui
         self.url = f"http://{host}:{self.server.get_port()}"
         self.server.scene.set_up_direction("-y")
         self.server.gui.configure_theme(show_share_button=False)
@@ -90,6 +91,10 @@ class BodyScene:
     def ground_y(self, stream: str) -> float:
         """Height of a stream's ground, metres below its camera."""
         return float(self._streams[stream].ground.position[1])
+
+    def refresh(self) -> bool:
+        """Nothing to do: browsers draw by themselves, and the page outlives each of them."""
+        return True
 
     def close(self) -> None:
         """Stop the web server."""

@@ -17,13 +17,13 @@ PATIENT_S = 60.0
 @pytest.mark.timeout(1200)
 def test_a_short_campaign_loses_nothing(tmp_path, capsys):
     report = tmp_path / "reliability.md"
-    report.write_text(f"before\n{BEGIN}old{END}\nafter\n")
+    report.write_text(f"before\n{BEGIN}stale figures{END}\nafter\n")
     code = command.main(["--injections", "16", "--seed", "3", "--back-within", str(PATIENT_S), "--report", str(report)])
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == "16 faults injected, 16 recovered, 0 lost", out
     assert code == 0
     text = report.read_text()
-    assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
+    assert text.startswith("before\n") and text.endswith("\nafter\n") and "stale figures" not in text
     assert sum(int(n) for n in re.findall(r"^\| [\w-]+ \| [^|]+ \| (\d+) \|", text, re.MULTILINE)) == 16
 
 
