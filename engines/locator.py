@@ -7,6 +7,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from kernels.crop_normalize import crop_batch
+
 STRIDE = 8
 
 
@@ -18,13 +20,9 @@ class Engine(Protocol):
 
 def letterbox(image: np.ndarray, size_px: int) -> tuple[np.ndarray, float]:
     """(H, W, 3) uint8 -> (S, S, 3) uint8, top left on black, and input pixels per picture pixel."""
-    height, width = image.shape[:2]
-    scale = size_px / max(height, width)
-    shape = max(1, round(width * scale)), max(1, round(height * scale))
-    canvas = np.zeros((size_px, size_px, 3), np.uint8)
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    canvas[: shape[1], : shape[0]] = cv2.resize(image, shape, interpolation=interpolation)
-    return canvas, scale
+    side = max(image.shape[:2])
+    canvas = crop_batch(image, np.full((1, 2), side / 2), np.array([side]), size_px)[0]
+    return canvas, size_px / side
 
 
 def decode(scores: np.ndarray, sides: np.ndarray, min_score: float, max_iou: float, limit: int = 64) -> np.ndarray:

@@ -12,6 +12,12 @@ DUPLICATE_IOU = 0.55
 FORBIDDEN = 1e6
 
 
+PART_OF_PERSON = 0.75
+"""A candidate of whose box so much lies in somebody's box is thought to be a part of them ..."""
+SURE_DETECTION = 0.45
+"""... unless the locator is as sure as this."""
+
+
 def distinct_detections(boxes: np.ndarray, min_score: float) -> np.ndarray:
     """Detections (N, 5) x0 y0 x1 y1 score -> those that are finite, large enough to be a box, sure and not duplicates.
 
@@ -27,6 +33,22 @@ def distinct_detections(boxes: np.ndarray, min_score: float) -> np.ndarray:
         if not kept or iou[index, kept].max() <= DUPLICATE_IOU:
             kept.append(index)
     return boxes[kept]
+
+
+def not_parts(candidates: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """Which of the candidates (N, 5), best first, are more than a part of a person (M, 4) or of a better candidate.
+
+    Locators like to find the upper half of somebody once more. (N,) bool; one that is sure of itself counts always.
+    """
+    kept = np.ones(len(candidates), bool)
+    for index, candidate in enumerate(candidates):
+        if candidate[4] >= SURE_DETECTION:
+            continue
+        others = np.concatenate([people.reshape(-1, 4), candidates[:index][kept[:index], :4]])
+        low, high = np.maximum(candidate[:2], others[:, :2]), np.minimum(candidate[2:4], others[:, 2:])
+        shared = np.prod(np.maximum(high - low, 0), axis=1)
+        kept[index] = not (shared > PART_OF_PERSON * box_area(candidate)).any()
+    return kept
 
 
 def box_costs(tracks: np.ndarray, detections: np.ndarray, reach: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.appearance import colour_distance, torso_colours
-from pipeline.association import FORBIDDEN, assign, box_costs, distinct_detections
+from pipeline.association import FORBIDDEN, assign, box_costs, distinct_detections, not_parts
 from pipeline.box_motion import BoxMotion
 from pipeline.person_box import (
     box_area,
@@ -71,6 +71,8 @@ class TrackerSettings:
     max_age_s: float = 1.5
     """How long a lost person is remembered."""
     min_detection_score: float = 0.15
+    min_new_score: float = 0.72
+    """From this score of the estimate on a candidate of the locator is a person."""
     min_score: float = 0.58
     """Below this score of the estimate a person is lost."""
     min_confidence: float = 0.5
@@ -86,7 +88,7 @@ class TrackerSettings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} is {value}, it must be a time of at least 0 s")
-        for name in ("min_detection_score", "min_score", "min_confidence", "duplicate_similarity"):
+        for name in ("min_detection_score", "min_new_score", "min_score", "min_confidence", "duplicate_similarity"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} is {value}, it must lie between 0 and 1")
@@ -136,6 +138,8 @@ class Tracker:
         self.settings = settings or TrackerSettings()
         self._tracks: list[_Track] = []
         self._next_id = 1
+        self._unpublished: list[int] = []
+        """Ids of candidates that were never confirmed: nobody has seen them, the next candidate takes them."""
         self._frame: Frame | None = None
         self._now_s = -math.inf
         self._detected_s = -math.inf
@@ -170,16 +174,15 @@ class Tracker:
         """Takes in what the locator found in this frame: (N, 5) x0, y0, x1, y1, score, pixels."""
         frame = self._current_frame()
         self._detected_s, self._somebody_went = self._now_s, False
-        boxes = distinct_detections(detections, self.settings.min_detection_score)[:, :4]
-        boxes = self._match_followed(boxes)
+        found = distinct_detections(detections, self.settings.min_detection_score)
+        boxes = self._match_followed(found)[:, :4]
         colours = [torso_colours(frame.image, box) for box in boxes]
         strangers = self._unmatched_by_lost(boxes, colours)
         if not frame.unrelated:
             strangers = strangers[: self.settings.max_new]
         for index in self._keep_largest(boxes, strangers):
             motion = BoxMotion.start(boxes[index])
-            self._tracks.append(_Track(self._next_id, motion, self._now_s, colours=colours[index]))
-            self._next_id += 1
+            self._tracks.append(_Track(self._new_id(), motion, self._now_s, colours=colours[index]))
 
     def targets(self) -> tuple[TrackState, ...]:
         """Whom to look at in this frame: at most `max_people`, oldest first."""
@@ -202,7 +205,7 @@ class Tracker:
             box = enclosing_box(box, extent_px, *frame.size)
         if (
             box is None
-            or score < self.settings.min_score
+            or score < (self.settings.min_new_score if track.phase == "new" else self.settings.min_score)
             or np.sort(points_px[:, 2])[-_EVIDENCE_POINTS:].mean() < self.settings.min_confidence
             or visible_fraction(box, *frame.size) < _VISIBLE
         ):
@@ -226,17 +229,26 @@ class Tracker:
         self._frame = None
         return tuple(track.state(self._now_s) for track in seen)
 
+    def _new_id(self) -> int:
+        if self._unpublished:
+            self._unpublished.sort()
+            return self._unpublished.pop(0)
+        self._next_id += 1
+        return self._next_id - 1
+
     def _current_frame(self) -> Frame:
         if self._frame is None:
             raise RuntimeError("no frame is being processed; call advance(frame) first")
         return self._frame
 
-    def _match_followed(self, boxes: np.ndarray) -> np.ndarray:
-        """Gives detections to those who are followed; returns the detections that are left."""
+    def _match_followed(self, found: np.ndarray) -> np.ndarray:
+        """Gives detections (N, 5) to those who are followed; returns the detections that are left."""
         active = [track for track in self._tracks if track.phase != "lost"]
-        if not active or not len(boxes):
-            return boxes
-        expected = np.stack([track.motion.box for track in active])
+        expected = np.array([track.motion.box for track in active], np.float32).reshape(-1, 4)
+        whole = not_parts(found, expected)
+        if not active or not len(found):
+            return found[whole]
+        boxes = found[:, :4]
         reach = np.array([_REACH + 2 * track.motion.uncertainty for track in active])
         iou = box_iou(expected, boxes)
         taken = np.zeros(len(boxes), bool)
@@ -245,7 +257,7 @@ class Tracker:
             if iou[row, column] < 0.5:
                 # Keypoints are the better measurement, unless they have drifted off.
                 active[row].move(active[row].motion.found_at(boxes[column]))
-        return boxes[~taken & (iou.max(axis=0) < 0.6)]
+        return found[~taken & whole & (iou.max(axis=0) < 0.6)]
 
     def _unmatched_by_lost(self, boxes: np.ndarray, colours: list[np.ndarray | None]) -> list[int]:
         """Revives lost tracks by the detections that fit them; returns the indices of the other detections."""
@@ -293,6 +305,7 @@ class Tracker:
         track.measured = None
         if track.phase == "new":
             self._tracks.remove(track)
+            self._unpublished.append(track.track_id)
         else:
             track.phase = "lost"
             self._somebody_went = True

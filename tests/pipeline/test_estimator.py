@@ -46,8 +46,8 @@ def test_the_person_is_found_and_followed_and_lies_on_the_truth(demo, estimator)
             errors.append(pa_mpjpe(body.estimate.joints, true.joints))
     assert matched >= 0.9 * FRAMES
     assert len(ids) == 1
-    # A mean pose with the right heading is 150 mm off on held-out motion.
-    assert np.mean(errors) < 0.14
+    # The mean pose, told the true heading, is 170 mm off on rendered people.
+    assert np.mean(errors) < 0.16
 
 
 def test_streams_together_see_what_each_sees_alone(demo, estimator):
