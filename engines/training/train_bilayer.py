@@ -25,6 +25,7 @@ from engines.training.flat_people import FlatPeople, reprojection_losses
 from engines.training.geometry import GeometryOptions, GeometrySource
 from engines.training.losses.body import LossWeights, body_losses, truth_of
 from engines.training.motion_capture import read_poses
+from engines.training.start_weights import load_shipped
 from engines.training.validate_lifting import (
     lifting_errors,
     mean_pose_predictor,
@@ -69,7 +70,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--no-flat", action="store_true", help="leave out the people known by 2D keypoints alone")
     parser.add_argument("--images", type=Path, help="train the image stage on this folder made by trunk_cache")
-    parser.add_argument("--start", type=Path, help="image stage: checkpoint of the geometry stage")
+    parser.add_argument(
+        "--start", type=Path, help="begin with shipped weights, PATH.safetensors; image stage: a checkpoint"
+    )
     return parser.parse_args(argv)
 
 
@@ -97,6 +100,8 @@ def main(argv: list[str] | None = None) -> int:
     config = PRESETS[args.preset]
     net = BilayerNet(config, body_model, six_from_matrix(mean_rotations(bank)))
     optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
+    if args.start:
+        load_shipped(net, args.start, "")
     average, steps, spent = Average(net), 0, 0.0
     checkpoint = run / "checkpoint.pt"
     if args.resume and checkpoint.is_file():

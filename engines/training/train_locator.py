@@ -20,6 +20,7 @@ from engines.training.locator_batches import LocatorBatch, draw_locator_batch, l
 from engines.training.memory_format import channels_last
 from engines.training.photos.person_crops import load_crops
 from engines.training.prefetch import Prefetcher
+from engines.training.start_weights import load_shipped
 
 EMA_DECAY = 0.998
 
@@ -64,6 +65,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--preset", choices=PRESETS, default="small")
     parser.add_argument("--minutes", type=float, default=40, help="length of the whole schedule")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--start", type=Path, help="begin with shipped weights, PATH.safetensors")
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     parser.add_argument("--run", type=Path)
@@ -83,6 +85,8 @@ def main(argv: list[str]) -> int:
 
     preset = PRESETS[arguments.preset]
     net, average = (channels_last(LocatorNet(preset)) for _ in range(2))
+    if arguments.start:
+        load_shipped(net, arguments.start, "net.")
     average.load_state_dict(net.state_dict())
     average.eval()
     optimiser = torch.optim.AdamW(net.parameters(), lr=arguments.rate, weight_decay=1e-4, fused=True)

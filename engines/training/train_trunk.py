@@ -22,6 +22,7 @@ from engines.training.losses.trunk import depth_loss, heatmap_loss, heatmap_targ
 from engines.training.memory_format import channels_last
 from engines.training.photos.person_crops import load_crops
 from engines.training.prefetch import Prefetcher
+from engines.training.start_weights import load_shipped
 from engines.training.trunk_batches import PhotoSource, SampleSource, TrunkBatch, draw_batch
 from kernels.decode_heatmaps import decode_heatmaps
 
@@ -79,6 +80,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=90, help="length of the whole schedule")
     parser.add_argument("--stop-after", type=float, help="stop this chunk after so many minutes; --resume goes on")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--start", type=Path, help="begin with shipped weights, PATH.safetensors")
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     parser.add_argument("--synthetic", type=Path, help="folder of factory shards")
@@ -101,6 +103,8 @@ def main(argv: list[str]) -> int:
     cv2.setNumThreads(1)  # Samples are drawn on one thread while the network uses the cores.
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trunk, average = (channels_last(Trunk(PRESETS[arguments.preset]).to(device)) for _ in range(2))
+    if arguments.start:
+        load_shipped(trunk, arguments.start, "trunk.")
     average.load_state_dict(trunk.state_dict())
     average.eval()
     optimiser = torch.optim.AdamW(trunk.parameters(), lr=arguments.rate, weight_decay=1e-4, fused=True)
