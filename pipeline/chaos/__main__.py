@@ -54,24 +54,30 @@ def campaign(options: argparse.Namespace, faults: dict[str, Fault]) -> int:
             verdicts.append(verdict)
             print(line(len(verdicts), verdict), flush=True)
         problems = run.finish()
-        first, last = run.first, run.last
-    conditions = [
-        f"two cameras (H.264 over HTTP, {options.fps:g} frames/s, each behind a faulty proxy), estimator "
-        f"`{options.estimator}`, seed {options.seed}, {(time.monotonic() - began_s) / 60:.0f} minutes, "
-        f"{os.cpu_count()} cores, Python {platform.python_version()}",
-        f"back: a picture captured after the cause ended and not older than {CURRENT_S:g} s, from both cameras, within "
-        f"{options.back_within:g} s; after a kill the cause ends when the program has loaded",
-        f"{run.frames_checked} frames that a subscriber saw were looked for in the logs and found, but those of the "
-        f"last second before a kill",
-        f"threads {first.threads} -> {last.threads}, descriptors {first.descriptors} -> {last.descriptors}, "
-        f"memory {first.memory_mb:.0f} -> {last.memory_mb:.0f} MB since the last restart",
-    ]
+    conditions = _conditions(options, run, (time.monotonic() - began_s) / 60)
     if options.report is not None:
         write_into(options.report, table(verdicts, faults, conditions))
     for text in problems:
         print(f"at the end: {text}")
     print(closing_line(verdicts))
     return int(bool(problems) or not all(verdict.recovered for verdict in verdicts))
+
+
+def _conditions(options: argparse.Namespace, run: Campaign, minutes: float) -> list[str]:
+    """What the table has to say about itself."""
+    first, last = run.first, run.last
+    return [
+        f"two cameras (H.264 over HTTP, {options.fps:g} frames/s, each behind a faulty proxy), estimator "
+        f"`{options.estimator}`, seed {options.seed}, {minutes:.0f} minutes",
+        f"{os.cpu_count()} cores, load average {os.getloadavg()[1]:.1f}, niceness {os.nice(0)}, "
+        f"Python {platform.python_version()}",
+        f"back: a picture captured after the cause ended and not older than {CURRENT_S:g} s, from both cameras, within "
+        f"{options.back_within:g} s; after a kill the cause ends when the program has loaded",
+        f"{run.frames_checked} frames that a subscriber saw were found in the logs (those of the last second before a "
+        "kill are excused)",
+        f"threads {first.threads} -> {last.threads}, descriptors {first.descriptors} -> {last.descriptors}, "
+        f"memory {first.memory_mb:.0f} -> {last.memory_mb:.0f} MB since the last restart",
+    ]
 
 
 def _chosen(known: dict[str, Fault], kinds: str | None) -> dict[str, Fault]:

@@ -13,6 +13,8 @@ SIZES = ((320, 240), (480, 272), (240, 320), (640, 360))
 CODECS = ("libx264", "mpeg2video", "mpeg4")
 JUMPS_S = (3600.0, -3600.0, 2**33 / 90_000 - 1.5)
 """An hour on, an hour back, and up to 1.5 s before the 33 bits of MPEG timestamps are full."""
+_IN_FLIGHT_S = 0.2
+"""After this, pictures from before a change have arrived and cannot be taken for those after it."""
 _NOT_A_CAMERA = b"HTTP/1.0 503 Service Unavailable\r\nContent-Type: text/html\r\n\r\n<html>rebooting</html>\r\n"
 
 
@@ -98,6 +100,7 @@ def narrow_link(stage: Stage, random: Random, camera: str) -> str:
 def resolution_change(stage: Stage, random: Random, camera: str) -> str:
     device = stage.cameras[camera]
     device.size = random.choice([size for size in SIZES if size != device.size])
+    time.sleep(_IN_FLIGHT_S)
     return f"{device.size[0]}x{device.size[1]}"
 
 
@@ -107,6 +110,7 @@ def codec_change(stage: Stage, random: Random, camera: str) -> str:
     device.stop()
     device.codec = random.choice([codec for codec in CODECS if codec != device.codec])
     device.start()
+    time.sleep(_IN_FLIGHT_S)
     return device.codec
 
 

@@ -106,16 +106,16 @@ class FaultyProxy:
     def _carry(self, client: socket.socket, server: socket.socket) -> None:
         held: deque[tuple[float, bytes]] = deque()
         held_bytes, credit, before_s = 0, 0.0, time.monotonic()
-        while True:
-            room = held_bytes < HELD_BYTES
-            ready = _readable([client, server] if room else [client])
+        more = True
+        while more or held:
+            ready = _readable([client, server] if more and held_bytes < HELD_BYTES else [client])
             if client in ready:
                 if not (request := client.recv(65536)):
                     return
                 server.sendall(request)
             if server in ready:
-                if not (data := server.recv(CHUNK_BYTES)):
-                    return
+                data = server.recv(CHUNK_BYTES)
+                more = bool(data)
                 held.append((time.monotonic() + self.weather.delay_s, data))
                 held_bytes += len(data)
             weather, now_s = self.weather, time.monotonic()

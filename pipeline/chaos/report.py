@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -33,11 +34,15 @@ def table(verdicts: Sequence[Verdict], faults: Mapping[str, Fault], conditions: 
             recovered = sum(v.recovered for v in own)
             lines.append(
                 f"| {name} | {fault.what} | {len(own)} | {recovered} | "
-                f"{times[len(times) // 2]:.2f} s | {times[-1]:.2f} s |"
+                f"{_seconds(times[len(times) // 2])} | {_seconds(times[-1])} |"
             )
     lines += ["", f"**{closing_line(verdicts)}**"]
     lost = [f"- {v.kind} {v.camera} ({v.how}): {'; '.join(v.problems)}" for v in verdicts if not v.recovered]
     return "\n".join([*lines, *(["", "Lost:", "", *lost] if lost else [])])
+
+
+def _seconds(value: float) -> str:
+    return "too late" if math.isinf(value) else f"{value:.2f} s"
 
 
 def write_into(path: Path, text: str) -> None:

@@ -29,7 +29,7 @@ OPEN_TIMEOUT_S = 10.0
 """From dialling to the first picture."""
 REOPEN_TIMEOUT_S = 5.0
 """The same for a camera that was seen before: shorter, a dial that got lost is better repeated."""
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5
 """Between two attempts. The longest is short: a camera that is back should be seen within two seconds."""
 REFUSED_PAUSE_S = 30.0
 """After a refused password: cameras lock out who tries too often."""
