@@ -71,7 +71,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-flat", action="store_true", help="leave out the people known by 2D keypoints alone")
     parser.add_argument("--images", type=Path, help="train the image stage on this folder made by trunk_cache")
     parser.add_argument(
-        "--start", type=Path, help="begin with shipped weights, PATH.safetensors; image stage: a checkpoint"
+        "--start", type=Path, help="begin with shipped weights (.safetensors); image stage: a checkpoint"
     )
     return parser.parse_args(argv)
 
