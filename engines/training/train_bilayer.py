@@ -101,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     net = BilayerNet(config, body_model, six_from_matrix(mean_rotations(bank)))
     optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
     if args.start:
-        load_shipped(net, args.start, "")
+        load_shipped(net, args.start, "net.")
     average, steps, spent = Average(net), 0, 0.0
     checkpoint = run / "checkpoint.pt"
     if args.resume and checkpoint.is_file():
