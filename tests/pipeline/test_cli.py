@@ -97,7 +97,7 @@ def test_several_streams_share_a_log_and_have_an_overlay_each(clip, tmp_path):
         (["--source", "test:", "--fov", "200"], 2, "between 0 and 180"),
         (["--source", "nowhere.mp4"], 3, "no such file"),
         (["--source", "README.md"], 3, "README.md"),
-        (["--source", "webcam:77"], 3, "no device"),
+        (["--source", "webcam:77"], 3, "no such camera"),
         (["--source", "rtsp://user:secret@127.0.0.1:9/x"], 3, "rtsp://127.0.0.1:9/x"),
         (["--source", "test:seconds=1", "--record", "/proc/poses.mcap"], 1, "cannot write /proc/poses.mcap"),
         (["--source", "test:seconds=1", "--summary", "/dev/null/x/s.json"], 1, "cannot write /dev/null/x/s.json"),

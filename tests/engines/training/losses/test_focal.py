@@ -16,7 +16,7 @@ def test_value_by_hand():
 
 
 def test_grows_faster_than_the_error():
-    errors = torch.linspace(0.001, 1.0, 200)
+    errors = torch.linspace(0.001, 1.0, 200, dtype=torch.float64)
     ratio = torch.stack([focal_vertex_loss(e[None]) / e for e in errors])
     assert (ratio.diff() > -1e-6).all()
 
