@@ -37,7 +37,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def campaign(options: argparse.Namespace, faults: dict[str, Fault]) -> int:
     """Run with these kinds; print a line per injection and the closing line. Raises BodystreamError."""
     verdicts: list[Verdict] = []
-    until_s = time.monotonic() + options.minutes * 60 if options.minutes else math.inf
     began_s = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="bodystream-chaos-") as folder,
@@ -49,6 +48,7 @@ def campaign(options: argparse.Namespace, faults: dict[str, Fault]) -> int:
             fps=options.fps,
         ) as stage,
     ):
+        until_s = time.monotonic() + options.minutes * 60 if options.minutes else math.inf
         run = Campaign(stage, list(faults.values()), options.seed)
         for verdict in run.run(options.injections, until_s):
             verdicts.append(verdict)

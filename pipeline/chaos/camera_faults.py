@@ -38,7 +38,7 @@ def connection_reset(stage: Stage, random: Random, camera: str) -> str:
     count = random.randint(1, 4)
     for _ in range(count):
         stage.networks[camera].cut(reset=random.random() < 0.5)
-        time.sleep(random.uniform(0.05, 0.4))
+        time.sleep(random.uniform(_IN_FLIGHT_S, 0.5))
     return f"{count} times"
 
 

@@ -44,8 +44,6 @@ class Stage:
     """Spans of capture time (s) in which frames may be missing from the log: the second before a kill."""
     restarted: bool = False
     """The fault has replaced the process."""
-    notes: list[str] = field(default_factory=list)
-    """What a fault saw that is worth a word in the report."""
 
     @property
     def port(self) -> int:
