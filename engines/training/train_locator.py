@@ -14,6 +14,7 @@ from torch import Tensor
 
 from engines.locator import Locator
 from engines.networks.locator import PRESETS, LocatorNet
+from engines.training.averaging import follow
 from engines.training.cutouts import Cutouts
 from engines.training.evaluate.locator import detection_accuracy
 from engines.training.locator_batches import LocatorBatch, draw_locator_batch, load_photos
@@ -140,11 +141,7 @@ def main(argv: list[str]) -> int:
             optimiser.step()
             optimiser.zero_grad()
             step += 1
-            decay = min(EMA_DECAY, (step + 1) / (step + 10))
-            with torch.no_grad():
-                for slow, fast in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-                    if slow.dtype.is_floating_point:
-                        slow.lerp_(fast, 1 - decay)
+            follow(average, net, EMA_DECAY, step)
             total += float(loss.detach())
             if step % 100 == 0:
                 speed = 100 * arguments.batch / (time.monotonic() - window)

@@ -17,6 +17,7 @@ import torch
 
 from engines.networks.hourglass import PRESETS, Trunk
 from engines.training.augment import AugmentRanges
+from engines.training.averaging import follow
 from engines.training.evaluate.trunk import point_accuracy
 from engines.training.losses.trunk import depth_loss, heatmap_loss, heatmap_targets, part_loss
 from engines.training.memory_format import channels_last
@@ -165,11 +166,7 @@ def main(argv: list[str]) -> int:
                 optimiser.step()
                 optimiser.zero_grad()
                 step += 1
-                decay = min(EMA_DECAY, (step + 1) / (step + 10))
-                with torch.no_grad():
-                    for slow, fast in zip(average.state_dict().values(), trunk.state_dict().values(), strict=True):
-                        if slow.dtype.is_floating_point:
-                            slow.lerp_(fast, 1 - decay)
+                follow(average, trunk, EMA_DECAY, step)
                 seen += arguments.batch
                 for name, term in terms.items():
                     sums[name] = sums.get(name, 0.0) + term

@@ -55,7 +55,7 @@ def test_systemd_accepts_the_unit(tmp_path):
         pytest.skip("systemd-analyze is not installed")
     # The program is not installed under /opt here; everything else is checked as it stands.
     copy = tmp_path / UNIT.name
-    copy.write_text(UNIT.read_text().replace("/opt/bodystream/bin/bodystream", "/bin/true"))
+    copy.write_text(UNIT.read_text().replace("/usr/local/lib/bodystream/bin/bodystream", "/bin/true"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True)
     ours = [line for line in (done.stdout + done.stderr).splitlines() if UNIT.name in line]
     assert not ours, done.stderr
