@@ -115,7 +115,14 @@ class Estimator:
     @staticmethod
     def _request(frame: Frame, target: TrackState) -> CropRequest:
         center, side = crop_square(target.box)
-        return CropRequest(image=frame.image, center_px=center, side_px=side, intrinsics=frame.intrinsics)
+        return CropRequest(
+            image=frame.image,
+            center_px=center,
+            side_px=side,
+            intrinsics=frame.intrinsics,
+            person=(frame.stream, target.track_id),
+            time_s=frame.pts_s,
+        )
 
     def _smooth(self, frame: Frame, raw: tuple[TrackedBody, ...]) -> tuple[TrackedBody, ...]:
         return tuple(

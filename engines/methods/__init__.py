@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +13,10 @@ from engines.runtime.engine import Precision, Runtime
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 
-__all__ = ["WEIGHTS", "BodyEstimate", "CropRequest", "Method", "create_method"]
+METHODS = {"bilayer": "engines.methods.bilayer"}
+"""Name -> module; its ``open_lifter(body, *, runtime, precision, preset, threads)`` gives a `trunk_method.Lifter`."""
+
+__all__ = ["METHODS", "WEIGHTS", "BodyEstimate", "CropRequest", "Method", "create_method"]
 
 
 class Method(Protocol):
@@ -42,10 +46,11 @@ def create_method(
 
     Raises ValueError for an unknown name, EngineError where its networks cannot run here.
     """
-    if name == "bilayer":
-        from engines.methods.regression import RegressionMethod
+    if name not in METHODS:
+        raise ValueError(f"method is {name!r}, it must be one of {', '.join(METHODS)}")
+    from engines.methods.trunk_method import TrunkMethod, load_trunk
 
-        return RegressionMethod(
-            body, runtime=runtime, precision=precision, preset=preset, threads=threads, mirror=mirror
-        )
-    raise ValueError(f"method is {name!r}, this version has only 'bilayer'")
+    open_lifter = import_module(METHODS[name]).open_lifter
+    trunk = load_trunk(preset, runtime, precision, threads, mirror=mirror)
+    lifter = open_lifter(body, runtime=runtime, precision=precision, preset=preset, threads=threads)
+    return TrunkMethod(trunk, lifter, body, mirror=mirror)

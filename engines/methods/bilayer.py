@@ -14,9 +14,12 @@ from engines.body import BodyModel
 from engines.body.rotations import rotation_vectors
 from engines.camera import Intrinsics
 from engines.keypoints import NUM_COCO, NUM_POINTS
+from engines.methods.bodies import Bodies
+from engines.methods.evidence import CropRequest, Evidence
 from engines.methods.placement import place_body
 from engines.methods.virtual_camera import VirtualCamera
-from engines.runtime import Engine
+from engines.runtime import Engine, load_engine
+from engines.runtime.engine import Precision, Runtime
 
 MIN_CONFIDENCE = 0.05
 """Points below are as good as missing, and the network is told so."""
@@ -31,20 +34,6 @@ class Prepared:
     inputs: dict[str, np.ndarray]
     """`points` (B, 41, 5) and `camera` (B, 1) float32; see `prepare`."""
     view: VirtualCamera
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bodies:
-    """B bodies in the source cameras' frames, float32."""
-
-    pose: np.ndarray
-    """(B, 24, 3) rotation vectors."""
-    betas: np.ndarray
-    """(B, 10)"""
-    translation: np.ndarray
-    """(B, 3) metres: the pelvis."""
-    joints: np.ndarray
-    """(B, 24, 3) metres."""
 
 
 def prepare(
@@ -105,13 +94,25 @@ def finish(outputs: Mapping[str, np.ndarray], prepared: Prepared, body: BodyMode
 
 
 class BilayerLifter:
-    """The network as an engine, between `prepare` and `finish`. Close the engine where it was opened."""
+    """See `engines.methods.trunk_method.Lifter`; the network as an engine, between `prepare` and `finish`."""
 
     def __init__(self, engine: Engine, body: BodyModel) -> None:
-        self._engine, self._body = engine, body
+        self.engines = (engine,)
+        self._body = body
         self._features = next((spec.shape[1:] for spec in engine.inputs if spec.name == "features"), None)
 
-    def __call__(
+    def __call__(self, evidence: Evidence, requests: list[CropRequest]) -> Bodies:
+        """See `engines.methods.trunk_method.Lifter`."""
+        return self.lift(
+            evidence.points_px,
+            evidence.depth_m,
+            [request.intrinsics for request in requests],
+            np.stack([request.center_px for request in requests]),
+            np.array([request.side_px for request in requests]),
+            evidence.features,
+        )
+
+    def lift(
         self,
         points_px: np.ndarray,
         depth_m: np.ndarray | None,
@@ -130,4 +131,14 @@ class BilayerLifter:
         if self._features is not None:
             unseen = np.zeros((len(intrinsics), *(size or 1 for size in self._features)), np.float32)
             inputs["features"] = unseen if features is None else features
-        return finish(self._engine(inputs), prepared, self._body)
+        return finish(self.engines[0](inputs), prepared, self._body)
+
+
+def open_lifter(body: BodyModel, *, runtime: Runtime, precision: Precision, preset: str, threads: int) -> BilayerLifter:
+    """The shipped network. Raises EngineError where it cannot run here."""
+    from engines.methods import WEIGHTS
+
+    # Kilobytes of points in, rotations out: int8 would save nothing here.
+    if precision in ("auto", "int8"):
+        precision = "f32"
+    return BilayerLifter(load_engine(WEIGHTS / f"bilayer-{preset}.onnx", runtime, precision, threads), body)

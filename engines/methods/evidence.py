@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,10 @@ class CropRequest:
     """(2,) pixels."""
     side_px: float
     intrinsics: Intrinsics
+    person: Hashable = None
+    """Who it is from frame to frame, for methods that start from their last estimate; None: unknown."""
+    time_s: float = 0.0
+    """When the picture was taken, on a clock of its own per person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,10 @@ class Evidence:
     """(B, S/4, S/4) bool: the segmentation, any part of the person."""
     features: np.ndarray
     """(B, C, S/8, S/8) float32."""
+    crops: np.ndarray
+    """(B, S, S, 3) uint8, what the trunk saw."""
+    outputs: dict[str, np.ndarray]
+    """The trunk's outputs as they came: `heatmaps` (B, 41, S/4, S/4), `parts` (B, 16, S/4, S/4) and others."""
 
 
 def cut_crops(requests: list[CropRequest], size_px: int) -> np.ndarray:
@@ -49,8 +58,9 @@ def cut_crops(requests: list[CropRequest], size_px: int) -> np.ndarray:
     return crops
 
 
-def read_trunk(outputs: dict[str, np.ndarray], requests: list[CropRequest], size_px: int) -> Evidence:
-    """Trunk outputs of the requests' crops -> evidence in source pixels."""
+def read_trunk(outputs: dict[str, np.ndarray], crops: np.ndarray, requests: list[CropRequest]) -> Evidence:
+    """Trunk outputs of the requests' crops (B, S, S, 3) -> evidence in source pixels."""
+    size_px = crops.shape[1]
     points = decode_heatmaps(outputs["heatmaps"], size_px)
     centers = np.stack([request.center_px for request in requests])[:, None]
     sides = np.array([request.side_px for request in requests], np.float32)[:, None, None]
@@ -61,6 +71,8 @@ def read_trunk(outputs: dict[str, np.ndarray], requests: list[CropRequest], size
         depth_m=outputs["depth"],
         person=parts[:, 1:].max(1) > parts[:, 0],
         features=outputs["features"],
+        crops=crops,
+        outputs=outputs,
     )
 
 
@@ -101,7 +113,3 @@ class TrunkReader:
         if not self._mirror:
             return self._engine({"crops": crops})
         return average_with_mirror(self._engine({"crops": np.concatenate([crops, crops[:, :, ::-1]])}))
-
-    def read(self, outputs: dict[str, np.ndarray], requests: list[CropRequest]) -> Evidence:
-        """See `read_trunk`."""
-        return read_trunk(outputs, requests, self.size_px)

@@ -86,5 +86,5 @@ def test_no_crops_no_bodies(scene):
     class Unused:
         inputs = ()
 
-    found = BilayerLifter(Unused(), body)(np.zeros((0, 41, 3)), None, [], np.zeros((0, 2)), np.zeros(0))  # type: ignore[arg-type]
+    found = BilayerLifter(Unused(), body).lift(np.zeros((0, 41, 3)), None, [], np.zeros((0, 2)), np.zeros(0))  # type: ignore[arg-type]
     assert found.pose.shape == (0, 24, 3) and found.betas.shape == (0, 10) and found.translation.shape == (0, 3)

@@ -53,7 +53,7 @@ def test_points_land_in_source_pixels():
         side_px=80.0,
         intrinsics=Intrinsics.from_fov(640, 480),
     )
-    evidence = read_trunk(outputs_of([{"left_wrist": (30, 8)}]), [request], 160)
+    evidence = read_trunk(outputs_of([{"left_wrist": (30, 8)}]), np.zeros((1, 160, 160, 3), np.uint8), [request])
     x, y, confidence = evidence.points_px[0, POINT_NAMES.index("left_wrist")]
     assert (x, y) == pytest.approx((200 + (30.5 / 40 - 0.5) * 80, 300 + (8.5 / 40 - 0.5) * 80), abs=0.1)
     assert confidence > 0.9

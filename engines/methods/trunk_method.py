@@ -1,16 +1,19 @@
-"""`bilayer` from pictures: trunk, lifting network, place, and the agreement with the segmentation."""
+"""What all methods share: crops, the trunk, a lifter of their own, and the agreement with the segmentation."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from engines.body import BodyModel
 from engines.estimate import BodyEstimate
 from engines.keypoints import NUM_COCO
-from engines.methods.bilayer import BilayerLifter, Bodies
-from engines.methods.evidence import CropRequest, Evidence, TrunkReader
+from engines.methods.bodies import Bodies
+from engines.methods.evidence import CropRequest, Evidence, TrunkReader, read_trunk
 from engines.methods.span import span
-from engines.runtime import load_engine
+from engines.runtime import Engine, load_engine
 from engines.runtime.engine import Precision, Runtime
 from kernels.silhouette import silhouette_iou, splat_silhouette
 
@@ -18,6 +21,16 @@ SILHOUETTE_LEVEL = 1
 """About 1,750 vertices, 3 cm apart on an adult; a cell of the segmentation is about 4 cm wide there."""
 SCORED_POINTS = 12
 """The score is the mean confidence of so many best landmarks: half a body in view is a body."""
+
+
+class Lifter(Protocol):
+    """From what the trunk sees to bodies: where the methods differ."""
+
+    engines: Sequence[Engine]
+    """Its networks beside the trunk; may be empty."""
+
+    def __call__(self, evidence: Evidence, requests: list[CropRequest]) -> Bodies:
+        """One body per request, in their order; there is at least one."""
 
 
 def published_confidence(mass: np.ndarray) -> np.ndarray:
@@ -29,23 +42,22 @@ def published_confidence(mass: np.ndarray) -> np.ndarray:
     return np.sqrt(np.minimum(mass / 0.8, 1.0))
 
 
-class RegressionMethod:
-    """See `engines.methods.Method`."""
+def load_trunk(preset: str, runtime: Runtime, precision: Precision, threads: int, *, mirror: bool) -> Engine:
+    """The trunk as an engine, ready for one crop at a time (two with its mirror image) and for more."""
+    from engines.methods import WEIGHTS
 
-    def __init__(
-        self, body: BodyModel, *, runtime: Runtime, precision: Precision, preset: str, threads: int, mirror: bool
-    ) -> None:
-        from engines.methods import WEIGHTS
+    batches = (2,) if mirror else (1,)
+    return load_engine(WEIGHTS / f"trunk-{preset}.onnx", runtime, precision, threads, batches=batches)
 
+
+class TrunkMethod:
+    """A trunk and a lifter as a `engines.methods.Method`; owns their engines."""
+
+    def __init__(self, trunk: Engine, lifter: Lifter, body: BodyModel, *, mirror: bool) -> None:
         self._body = body
-        batches = (2,) if mirror else (1,)
-        trunk = load_engine(WEIGHTS / f"trunk-{preset}.onnx", runtime, precision, threads, batches=batches)
-        # Kilobytes of points in, rotations out: int8 would save nothing here.
-        lifter_precision: Precision = "f32" if precision in ("auto", "int8") else precision
-        lifter = load_engine(WEIGHTS / f"bilayer-{preset}.onnx", runtime, lifter_precision, threads)
-        self._engines = (trunk, lifter)
+        self._engines = (trunk, *lifter.engines)
         self._trunk = TrunkReader(trunk, mirror=mirror)
-        self._lifter = BilayerLifter(lifter, body)
+        self._lifter = lifter
         self.weights = {engine.describe().model: engine.describe().sha256 for engine in self._engines}
 
     def estimate(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> list[BodyEstimate]:
@@ -57,16 +69,9 @@ class RegressionMethod:
         with span(spans_ms, "trunk"):
             outputs = self._trunk.infer(crops)
         with span(spans_ms, "decode_points"):
-            evidence = self._trunk.read(outputs, requests)
+            evidence = read_trunk(outputs, crops, requests)
         with span(spans_ms, "lift"):
-            bodies = self._lifter(
-                evidence.points_px,
-                evidence.depth_m,
-                [request.intrinsics for request in requests],
-                np.stack([request.center_px for request in requests]),
-                np.array([request.side_px for request in requests]),
-                evidence.features,
-            )
+            bodies = self._lifter(evidence, requests)
         with span(spans_ms, "quality"):
             qualities = self._agreement(bodies, evidence, requests)
         points = evidence.points_px.copy()
