@@ -7,7 +7,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from kernels.crop_normalize import crop_batch
+from kernels.crop_normalize import halved, halvings_to
 
 STRIDE = 8
 
@@ -20,9 +20,13 @@ class Engine(Protocol):
 
 def letterbox(image: np.ndarray, size_px: int) -> tuple[np.ndarray, float]:
     """(H, W, 3) uint8 -> (S, S, 3) uint8, top left on black, and input pixels per picture pixel."""
-    side = max(image.shape[:2])
-    canvas = crop_batch(image, np.full((1, 2), side / 2), np.array([side]), size_px)[0]
-    return canvas, size_px / side
+    height, width = image.shape[:2]
+    scale = size_px / max(height, width)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    canvas = np.zeros((size_px, size_px, 3), np.uint8)
+    shrunk = halved(image, halvings_to(size_px, max(height, width)))
+    cv2.resize(shrunk, (columns, rows), dst=canvas[:rows, :columns], interpolation=cv2.INTER_LINEAR)
+    return canvas, scale
 
 
 def decode(scores: np.ndarray, sides: np.ndarray, min_score: float, max_iou: float, limit: int = 64) -> np.ndarray:

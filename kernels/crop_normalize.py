@@ -47,26 +47,48 @@ def source_to_crop(points: np.ndarray, center_px: np.ndarray, side_px: float, si
     return ((np.asarray(points) - np.asarray(center_px)) / side_px + 0.5) * size
 
 
+def halvings_to(size: int, side: float) -> int:
+    """How often ``side`` can be halved without becoming smaller than ``size``."""
+    return max(int(math.log2(side / size)), 0)
+
+
+def halved(image: np.ndarray, times: int) -> np.ndarray:
+    """(H, W, 3) shrunk by 2**times by averaging; what is missing of the last cells is black."""
+    missing_y, missing_x = (-side % 2**times for side in image.shape[:2])
+    if missing_x or missing_y:
+        image = cv2.copyMakeBorder(image, 0, missing_y, 0, missing_x, cv2.BORDER_CONSTANT)
+    # Halving has a fast path in OpenCV: a factor of 4 in two steps is three times as fast as in one.
+    for _ in range(times):
+        image = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    return image
+
+
+def _whole_cells(low: int, high: int, cell: int, limit: int) -> tuple[int, int]:
+    """The part of low..high within 0..limit, widened to a multiple of ``cell`` where there is room.
+
+    A picture that needs no border is not copied.
+    """
+    low, high = max(low, 0), min(high, limit)
+    missing = -(high - low) % cell
+    return max(low - max(high + missing - limit, 0), 0), min(high + missing, limit)
+
+
 def _crop(image: np.ndarray, center: np.ndarray, side: float, out: np.ndarray) -> None:
     size = len(out)
     corner = center - side / 2
-    # Halving has a fast path in OpenCV: a factor of 4 in two steps is three times as fast as in one.
-    halvings = max(int(math.log2(side / size)), 0)
+    halvings = halvings_to(size, side)
     if halvings:
         shrink = 2**halvings
         # Only what the crop sees is averaged; sampling reaches half a shrunk pixel beyond the crop's edge.
-        low = np.maximum(np.floor(corner - shrink), 0).astype(int)
-        high = np.minimum(np.ceil(corner + side + shrink), image.shape[1::-1]).astype(int)
-        if (high <= low).any():
+        (x0, x1), (y0, y1) = (
+            _whole_cells(math.floor(start - shrink), math.ceil(start + side + shrink), shrink, limit)
+            for start, limit in zip(corner.tolist(), image.shape[1::-1], strict=True)
+        )
+        if x1 <= x0 or y1 <= y0:
             out[:] = 0
             return
-        image = image[low[1] : high[1], low[0] : high[0]]
-        missing_x, missing_y = (-(high - low) % shrink).tolist()
-        if missing_x or missing_y:
-            image = cv2.copyMakeBorder(image, 0, missing_y, 0, missing_x, cv2.BORDER_CONSTANT)
-        for _ in range(halvings):
-            image = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
-        corner, side = (corner - low) / shrink, side / shrink
+        image = halved(image[y0:y1, x0:x1], halvings)
+        corner, side = (corner - (x0, y0)) / shrink, side / shrink
     # Pixel j of the crop has its centre at j + 0.5; OpenCV counts from the centre of the first pixel.
     step = side / size
     first = corner + 0.5 * step - 0.5

@@ -143,9 +143,10 @@ class Smoother:
 def _published(person: _Person, estimate: BodyEstimate, body: BodyModel) -> BodyEstimate:
     z = np.exp(person.depth.value[0])
     translation = np.append(person.direction.value * z, z).astype(np.float32)
-    pose = rotation_vectors(person.rotations.value).astype(np.float32)
+    rotations = person.rotations.value
     betas = person.betas.astype(np.float32)
-    joints = body.joints(pose[None], betas[None], translation[None])[0]
+    pose = rotation_vectors(rotations).astype(np.float32)
+    joints = body.joints(rotations[None], betas[None], translation[None])[0]
     return replace(estimate, pose=pose, betas=betas, translation=translation, joints=joints)
 
 

@@ -47,6 +47,10 @@ def tree_levels(parents: tuple[int, ...] = JOINT_PARENTS) -> tuple[tuple[np.ndar
 
 _TREE = tree_levels()
 _PARENTS = np.array(JOINT_PARENTS[1:])
+_ANCESTORS = np.eye(NUM_JOINTS, dtype=np.float32)
+"""(24, 24): 1 where the column's joint lies on the way from the root to the row's."""
+for _joint, _parent in enumerate(JOINT_PARENTS[1:], 1):
+    _ANCESTORS[_joint] += _ANCESTORS[_parent]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,11 +124,7 @@ class BodyModel:
 
     def joints_rest(self, betas: np.ndarray) -> np.ndarray:
         """Joints in the T-pose, pelvis where the mesh has it, body axes: betas (B, S) or (S,) -> (B, 24, 3)."""
-        offsets = self._offsets(self._check_betas(betas))
-        out = offsets.copy()
-        for idx, parent in _TREE:
-            out[:, idx] += out[:, parent]
-        return out
+        return _ANCESTORS @ self._offsets(self._check_betas(betas))
 
     def joints(self, pose: np.ndarray, betas: np.ndarray, translation: np.ndarray) -> np.ndarray:
         """Forward kinematics alone; arguments as `forward` -> (B, 24, 3), metres, camera frame."""
@@ -188,16 +188,14 @@ class BodyModel:
 
     def _chain(self, rotations: np.ndarray, betas: np.ndarray, translation: np.ndarray) -> np.ndarray:
         """(B, 24, 3, 4): global rotations G_i beside joint positions p_i."""
-        local = np.empty((*rotations.shape[:2], 3, 4), np.float32)
-        local[..., :3] = rotations
-        local[..., 3] = self._offsets(betas)
-        local[:, 0, :, 3] = translation
+        local = np.zeros((*rotations.shape[:2], 4, 4), np.float32)
+        local[..., :3, :3] = rotations
+        local[..., :3, 3] = self._offsets(betas)
+        local[:, 0, :3, 3] = translation
+        local[..., 3, 3] = 1
         for idx, parent in _TREE:
-            above = local[:, parent]
-            here = above[..., :3] @ local[:, idx]
-            here[..., 3] += above[..., 3]
-            local[:, idx] = here
-        return local
+            local[:, idx] = local[:, parent] @ local[:, idx]
+        return local[..., :3, :]
 
     def _level(self, level: int) -> _Level:
         if not 0 <= level < len(self._levels):

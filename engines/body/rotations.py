@@ -23,22 +23,33 @@ def rotation_matrices(rotvec: np.ndarray) -> np.ndarray:
 
 def rotation_vectors(matrices: np.ndarray) -> np.ndarray:
     """Inverse of `rotation_matrices`: matrices (..., 3, 3) -> vectors (..., 3), angle in [0, pi]."""
-    r = np.asarray(matrices, np.float64)
-    d0, d1, d2 = r[..., 0, 0], r[..., 1, 1], r[..., 2, 2]
+    flat = np.asarray(matrices, np.float64).reshape(-1, 9)
     # Four times the outer product of the unit quaternion (w, x, y, z) with itself: its row of largest diagonal
     # entry is the quaternion up to scale and never cancels (Shepperd 1978).
-    q = np.empty((*r.shape[:-2], 4, 4))
-    q[..., 0, 0], q[..., 1, 1] = 1 + d0 + d1 + d2, 1 + d0 - d1 - d2
-    q[..., 2, 2], q[..., 3, 3] = 1 - d0 + d1 - d2, 1 - d0 - d1 + d2
+    outer = flat @ _OUTER
+    outer[:, ::5] += 1
+    rows = outer.reshape(-1, 4, 4)
+    quat = rows[np.arange(len(rows)), outer[:, ::5].argmax(axis=1)]
+    w, xyz = quat[:, 0], quat[:, 1:]
+    sine = np.sqrt((xyz * xyz).sum(axis=1))
+    # Not yet of unit length, which an angle does not mind; angle / sine -> 2 / w as both vanish.
+    angle = 2 * np.arctan2(sine, np.abs(w))
+    small = sine <= 1e-9 * np.abs(w)
+    scale = np.where(small, 2.0, angle) / np.where(small, w, np.copysign(sine, w))
+    return (xyz * scale[:, None]).reshape(matrices.shape[:-1]).astype(matrices.dtype)
+
+
+def _outer_product() -> np.ndarray:
+    """(9, 16): flattened rotation -> flattened 4 q q^T - I."""
+    out = np.zeros((9, 4, 4))
+    for i, signs in enumerate(((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))):
+        out[[0, 4, 8], i, i] = signs
     for i, (j, k) in enumerate(((1, 2), (2, 0), (0, 1))):
-        q[..., 0, i + 1] = q[..., i + 1, 0] = r[..., k, j] - r[..., j, k]
-        q[..., j + 1, k + 1] = q[..., k + 1, j + 1] = r[..., k, j] + r[..., j, k]
-    best = np.argmax(np.diagonal(q, axis1=-2, axis2=-1), axis=-1)
-    quat = np.take_along_axis(q, best[..., None, None], axis=-2)[..., 0, :]
-    quat *= np.where(quat[..., :1] < 0, -1.0, 1.0)
-    quat /= np.linalg.norm(quat, axis=-1, keepdims=True)
-    sine = np.linalg.norm(quat[..., 1:], axis=-1, keepdims=True)
-    angle = 2 * np.arctan2(sine, quat[..., :1])
-    # angle / sine -> 2 as the angle vanishes.
-    scale = np.where(sine > 1e-9, angle / np.maximum(sine, 1e-9), 2.0)
-    return (quat[..., 1:] * scale).astype(np.asarray(matrices).dtype)
+        for row, column in ((0, i + 1), (i + 1, 0)):
+            out[3 * k + j, row, column], out[3 * j + k, row, column] = 1, -1
+        for row, column in ((j + 1, k + 1), (k + 1, j + 1)):
+            out[3 * k + j, row, column] = out[3 * j + k, row, column] = 1
+    return out.reshape(9, 16)
+
+
+_OUTER = _outer_product()

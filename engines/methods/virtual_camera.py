@@ -13,6 +13,9 @@ import numpy as np
 
 from engines.camera import Intrinsics
 
+_EDGES = np.array([(-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5)])
+"""Middles of a square's edges, in sides from its centre."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualCamera:
@@ -38,12 +41,8 @@ class VirtualCamera:
         focal = np.array([(i.fx, i.fy) for i in intrinsics], np.float64).reshape(-1, 2)
         principal = np.array([(i.cx, i.cy) for i in intrinsics], np.float64).reshape(-1, 2)
         rotation = _to_axis(_rays(centers, focal, principal))
-        half = np.zeros(len(centers))
-        for axis in (0, 1):
-            for sign in (-0.5, 0.5):
-                edge = centers.copy()
-                edge[:, axis] += sign * sides
-                half += np.abs(_flat(_rays(edge, focal, principal), rotation)).max(-1) / 4
+        edges = _rays(centers[:, None] + sides[:, None, None] * _EDGES, focal[:, None], principal[:, None])
+        half = np.abs(_flat(edges, rotation[:, None])).max(-1).mean(-1)
         return cls(
             R_virtual_source=rotation.astype(np.float32),
             half_tan=half.astype(np.float32),
