@@ -31,10 +31,9 @@ def letterbox(image: np.ndarray, size_px: int) -> tuple[np.ndarray, float]:
 
 def decode(scores: np.ndarray, sides: np.ndarray, min_score: float, max_iou: float, limit: int = 64) -> np.ndarray:
     """Score logits (h, w) and side distances (4, h, w) -> (N, 5) x0 y0 x1 y1 score in network pixels, best first."""
-    probability = 1 / (1 + np.exp(-scores))
-    peaks = probability >= cv2.dilate(probability, np.ones((3, 3), np.uint8))
-    rows, columns = np.nonzero(peaks & (probability >= min_score))
-    score = probability[rows, columns]
+    rows, columns = np.nonzero(scores >= cv2.dilate(scores, np.ones((3, 3), np.uint8)))
+    score = 1 / (1 + np.exp(-scores[rows, columns]))
+    rows, columns, score = (values[score >= min_score] for values in (rows, columns, score))
     order = np.argsort(-score)[:limit]
     rows, columns, score = rows[order], columns[order], score[order]
     x, y = (columns + 0.5) * STRIDE, (rows + 0.5) * STRIDE
@@ -45,15 +44,16 @@ def decode(scores: np.ndarray, sides: np.ndarray, min_score: float, max_iou: flo
 
 def suppress(boxes: np.ndarray, max_iou: float) -> np.ndarray:
     """Greedy non-maximum suppression over (N, 5) boxes, best first -> indices kept."""
-    kept: list[int] = []
     area = np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1)
+    low = np.maximum(boxes[:, None, :2], boxes[:, :2])
+    high = np.minimum(boxes[:, None, 2:4], boxes[:, 2:4])
+    overlap = np.prod(np.maximum(high - low, 0), axis=2)
+    apart = overlap < max_iou * (area[:, None] + area - overlap + 1e-9)
+    kept = np.ones(len(boxes), bool)
     for index in range(len(boxes)):
-        low = np.maximum(boxes[index, :2], boxes[kept, :2])
-        high = np.minimum(boxes[index, 2:4], boxes[kept, 2:4])
-        overlap = np.prod(np.maximum(high - low, 0), axis=1)
-        if not kept or (overlap / (area[index] + area[kept] - overlap + 1e-9)).max() < max_iou:
-            kept.append(index)
-    return np.array(kept, np.int64)
+        if kept[index]:
+            kept[index + 1 :] &= apart[index, index + 1 :]
+    return np.flatnonzero(kept)
 
 
 class Locator:

@@ -19,11 +19,15 @@ def decode_heatmaps(probability: np.ndarray, size_px: float, radius: int = WINDO
     peak = flat.argmax(1)
     peak_y, peak_x = np.divmod(peak, width)
     offsets = np.arange(-radius, radius + 1)
-    padded = np.zeros((batch * points, height + 2 * radius, width + 2 * radius), np.float32)
-    padded[:, radius : radius + height, radius : radius + width] = probability.reshape(-1, height, width)
-    rows = (peak_y[:, None] + offsets + radius)[:, :, None]
-    columns = (peak_x[:, None] + offsets + radius)[:, None, :]
-    window = padded[np.arange(batch * points)[:, None, None], rows, columns]
+    rows, columns = peak_y[:, None] + offsets, peak_x[:, None] + offsets
+    maps = probability.reshape(batch * points, height, width)
+    window = maps[
+        np.arange(batch * points)[:, None, None],
+        rows.clip(0, height - 1)[:, :, None],
+        columns.clip(0, width - 1)[:, None, :],
+    ]
+    # What lies outside the map has no mass.
+    window *= ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
     mass = window.sum((1, 2))
     safe = np.maximum(mass, 1e-9)
     x = peak_x + 0.5 + window.sum(1) @ offsets / safe

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.appearance import colour_distance, torso_colours
-from pipeline.association import FORBIDDEN, assign, box_costs, distinct_detections, not_parts
+from pipeline.association import FORBIDDEN, SURE_DETECTION, assign, box_costs, distinct_detections, not_parts
 from pipeline.box_motion import BoxMotion
 from pipeline.person_box import (
     box_area,
@@ -34,6 +34,7 @@ from pipeline.person_box import (
     person_box,
     visible_fraction,
 )
+from pipeline.refusals import RefusedPlaces
 from pipeline.types import Frame
 
 _REACH = 0.6
@@ -61,9 +62,10 @@ class TrackerSettings:
 
     max_people: int = 8
     """The largest so many are followed."""
-    max_new: int = 6
-    """So many strangers, the surest, are looked at per detection of a video: the locator's threshold is low, the
-    networks that look at the crops decide. Unrelated pictures have one chance and no such limit."""
+    max_doubtful: int = 3
+    """So many strangers of whom the locator is unsure are looked at per detection of a video: its threshold is low,
+    the networks that look at the crops decide. Those refused make room for others next time. Unrelated pictures have
+    one chance and no such limit."""
     detect_every_s: float = 0.25
     """Time between detections while everybody is followed."""
     relocate_every_s: float = 0.1
@@ -81,7 +83,7 @@ class TrackerSettings:
     """Keypoints more alike than this are one person's."""
 
     def __post_init__(self) -> None:
-        for name in ("max_people", "max_new"):
+        for name in ("max_people", "max_doubtful"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 1")
         for name in ("detect_every_s", "relocate_every_s", "max_age_s"):
@@ -119,6 +121,8 @@ class _Track:
     measured: np.ndarray | None = None
     """Keypoints of this frame, not yet known to be this track's own."""
     measured_box: np.ndarray | None = None
+    proposed: np.ndarray | None = None
+    """(5,): the detection that made or revived this track in this frame."""
 
     def move(self, motion: BoxMotion) -> None:
         """Takes the expected keypoints along."""
@@ -138,6 +142,7 @@ class Tracker:
         self.settings = settings or TrackerSettings()
         self._tracks: list[_Track] = []
         self._next_id = 1
+        self._refused = RefusedPlaces()
         self._unpublished: list[int] = []
         """Ids of candidates that were never confirmed: nobody has seen them, the next candidate takes them."""
         self._frame: Frame | None = None
@@ -154,12 +159,13 @@ class Tracker:
         step = frame.pts_s - self._now_s
         if frame.unrelated or not 0 <= step <= max(self.settings.max_age_s, _LONGEST_GAP_S):
             self._tracks.clear()
+            self._refused.clear()
             self._detected_s = -math.inf
             step = 0.0
         self._frame, self._now_s = frame, frame.pts_s
         for track in self._tracks:
             track.move(track.motion.predicted(step, unseen=track.phase == "lost"))
-            track.measured = None
+            track.measured = track.proposed = None
         oldest_s = self._now_s - self.settings.max_age_s
         self._tracks = [track for track in self._tracks if track.phase != "lost" or track.seen_s >= oldest_s]
 
@@ -175,14 +181,15 @@ class Tracker:
         frame = self._current_frame()
         self._detected_s, self._somebody_went = self._now_s, False
         found = distinct_detections(detections, self.settings.min_detection_score)
-        boxes = self._match_followed(found)[:, :4]
-        colours = [torso_colours(frame.image, box) for box in boxes]
-        strangers = self._unmatched_by_lost(boxes, colours)
+        found = self._match_followed(found)
+        colours = [torso_colours(frame.image, box) for box in found]
+        strangers = self._unmatched_by_lost(found, colours)
         if not frame.unrelated:
-            strangers = strangers[: self.settings.max_new]
-        for index in self._keep_largest(boxes, strangers):
-            motion = BoxMotion.start(boxes[index])
-            self._tracks.append(_Track(self._new_id(), motion, self._now_s, colours=colours[index]))
+            strangers = self._worth_a_look(found, strangers)
+        for index in self._keep_largest(found[:, :4], strangers):
+            motion = BoxMotion.start(found[index, :4])
+            track = _Track(self._new_id(), motion, self._now_s, colours=colours[index], proposed=found[index])
+            self._tracks.append(track)
 
     def targets(self) -> tuple[TrackState, ...]:
         """Whom to look at in this frame: at most `max_people`, oldest first."""
@@ -259,8 +266,9 @@ class Tracker:
                 active[row].move(active[row].motion.found_at(boxes[column]))
         return found[~taken & whole & (iou.max(axis=0) < 0.6)]
 
-    def _unmatched_by_lost(self, boxes: np.ndarray, colours: list[np.ndarray | None]) -> list[int]:
-        """Revives lost tracks by the detections that fit them; returns the indices of the other detections."""
+    def _unmatched_by_lost(self, found: np.ndarray, colours: list[np.ndarray | None]) -> list[int]:
+        """Revives lost tracks by the detections (N, 5) that fit them; returns the indices of the other detections."""
+        boxes = found[:, :4]
         lost = [track for track in self._tracks if track.phase == "lost"]
         if not lost or not len(boxes):
             return list(range(len(boxes)))
@@ -274,9 +282,15 @@ class Tracker:
         for row, column in pairs:
             track = lost[row]
             track.move(track.motion.found_at(boxes[column]))
-            track.phase = "followed"
+            track.phase, track.proposed = "followed", found[column]
         matched = {column for _, column in pairs}
         return [index for index in range(len(boxes)) if index not in matched]
+
+    def _worth_a_look(self, found: np.ndarray, strangers: list[int]) -> list[int]:
+        """Leaves out places refused not long ago, and all but the surest of those of whom the locator is unsure."""
+        asked = [i for i in strangers if not self._refused.hold(found[i, :4], float(found[i, 4]), self._now_s)]
+        sure = sum(float(found[i, 4]) >= SURE_DETECTION for i in asked)
+        return asked[: sure + self.settings.max_doubtful]
 
     def _keep_largest(self, boxes: np.ndarray, strangers: list[int]) -> list[int]:
         """Drops whom strangers outsize where there are too many; returns the strangers to follow."""
@@ -304,11 +318,14 @@ class Tracker:
         """Nobody is where the track is; a track that never was confirmed is dropped."""
         track.measured = None
         if track.phase == "new":
+            if track.proposed is not None:
+                self._refused.add(track.proposed[:4], float(track.proposed[4]), self._now_s)
             self._tracks.remove(track)
             self._unpublished.append(track.track_id)
         else:
             track.phase = "lost"
-            self._somebody_went = True
+            # Who was only thought to be found again did not go just now: the next detection has time.
+            self._somebody_went |= track.proposed is None
 
     def _remember_colours(self, track: _Track, image: np.ndarray) -> None:
         # Not while somebody overlaps: the colours could be theirs.

@@ -47,6 +47,11 @@ def tree_levels(parents: tuple[int, ...] = JOINT_PARENTS) -> tuple[tuple[np.ndar
 
 _TREE = tree_levels()
 _PARENTS = np.array(JOINT_PARENTS[1:])
+_JUMPS = [np.array([*(NUM_JOINTS if parent < 0 else parent for parent in JOINT_PARENTS), NUM_JOINTS])]
+"""The joint 1, 2, 4 and 8 above each joint, or a 25th that stays where it is: a chain of 9 joints is multiplied out in
+four steps, each of which doubles what a joint's transform reaches back to."""
+for _ in range(3):
+    _JUMPS.append(_JUMPS[-1][_JUMPS[-1]])
 _ANCESTORS = np.eye(NUM_JOINTS, dtype=np.float32)
 """(24, 24): 1 where the column's joint lies on the way from the root to the row's."""
 for _joint, _parent in enumerate(JOINT_PARENTS[1:], 1):
@@ -188,14 +193,15 @@ class BodyModel:
 
     def _chain(self, rotations: np.ndarray, betas: np.ndarray, translation: np.ndarray) -> np.ndarray:
         """(B, 24, 3, 4): global rotations G_i beside joint positions p_i."""
-        local = np.zeros((*rotations.shape[:2], 4, 4), np.float32)
-        local[..., :3, :3] = rotations
-        local[..., :3, 3] = self._offsets(betas)
-        local[:, 0, :3, 3] = translation
-        local[..., 3, 3] = 1
-        for idx, parent in _TREE:
-            local[:, idx] = local[:, parent] @ local[:, idx]
-        return local[..., :3, :]
+        chain = np.zeros((len(rotations), NUM_JOINTS + 1, 4, 4), np.float32)
+        chain[:, :NUM_JOINTS, :3, :3] = rotations
+        chain[:, :NUM_JOINTS, :3, 3] = self._offsets(betas)
+        chain[:, 0, :3, 3] = translation
+        chain[..., 3, 3] = 1
+        chain[:, NUM_JOINTS, :3, :3] = np.eye(3)
+        for above in _JUMPS:
+            chain = chain[:, above] @ chain
+        return chain[:, :NUM_JOINTS, :3]
 
     def _level(self, level: int) -> _Level:
         if not 0 <= level < len(self._levels):
@@ -240,11 +246,7 @@ class BodyModel:
             raise BodyModelError(
                 f"batch sizes differ: {len(rotations)} poses, {len(betas)} betas, {len(translation)} translations"
             )
-        return (
-            np.broadcast_to(rotations, (count, NUM_JOINTS, 3, 3)),
-            np.broadcast_to(betas, (count, betas.shape[1])),
-            np.broadcast_to(translation, (count, 3)),
-        )
+        return _repeated(rotations, count), _repeated(betas, count), _repeated(translation, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +276,10 @@ class _Level:
             None if posedirs is None else _flat_dirs(posedirs.transpose(1, 0, 2)),
             parts,
         )
+
+
+def _repeated(array: np.ndarray, count: int) -> np.ndarray:
+    return array if len(array) == count else np.broadcast_to(array, (count, *array.shape[1:]))
 
 
 def _flat_dirs(dirs: np.ndarray) -> np.ndarray:

@@ -29,23 +29,25 @@ def place_body(
     image = np.where(np.isfinite(image), image, 0.0)
     found: np.ndarray = guess.astype(np.float64)
     spread = np.sqrt((points[..., :2] ** 2).sum(-1).mean(-1)) + 1e-3
-    # Per point, the equations t_x - x t_z = x Z - X and t_y - y t_z = y Z - Y; of their normal equations the entries
-    # that do not change from round to round.
-    x, y = image[..., 0], image[..., 1]
-    value_x, value_y = x * points[..., 2] - points[..., 0], y * points[..., 2] - points[..., 1]
-    terms = np.stack((np.ones_like(x), x, y, x * x + y * y, value_x, value_y, x * value_x + y * value_y), -1)
+    # Depth known to `trust` relative: its weight is that of all points at the body's own angular size.
+    pull = trust * (spread / np.maximum(guess[:, 2], 0.1)) ** 2
+    # Per point, the equations t_x - x t_z = x Z - X and t_y - y t_z = y Z - Y: what each adds to their normal equations
+    # and the right side, which does not change from round to round.
+    value = image * points[..., 2:] - points[..., :2]
+    terms = np.ones((*image.shape[:2], 7))
+    terms[..., 1:3], terms[..., 3] = image, (image * image).sum(-1)
+    terms[..., 4:6], terms[..., 6] = value, (image * value).sum(-1)
     for _ in range(rounds):
-        depth = np.maximum(points[..., 2] + found[:, 2:], 0.1)
-        error = image - (points[..., :2] + found[:, None, :2]) / depth[..., None]
-        tolerance = 0.1 * spread / np.maximum(found[:, 2], 0.1)
-        fit = weights / (1 + (error**2).sum(-1) / tolerance[:, None] ** 2) / depth**2
+        nearness = 1 / np.maximum(points[..., 2:] + found[:, None, 2:], 0.1)
+        error = image - (points[..., :2] + found[:, None, :2]) * nearness
+        certainty = (np.maximum(found[:, 2:], 0.1) / (0.1 * spread[:, None])) ** 2
+        fit = weights * nearness[..., 0] ** 2 / (1 + (error * error).sum(-1) * certainty)
         total, sum_x, sum_y, square, right_x, right_y, right_z = (fit[:, None] @ terms)[:, 0].T
-        total = total + 1e-9
-        # Depth known to `trust` relative: its weight is that of all points at the body's own angular size.
-        pull = trust * total * (spread / np.maximum(guess[:, 2], 0.1)) ** 2
+        total, trusted = total + 1e-9, pull * total + 1e-9
         right_x, right_y = right_x + 1e-9 * guess[:, 0], right_y + 1e-9 * guess[:, 1]
-        z = (pull * guess[:, 2] - right_z + (sum_x * right_x + sum_y * right_y) / total) / (
-            square + pull - (sum_x**2 + sum_y**2) / total
+        # t_x and t_y follow from t_z, which is eliminated last.
+        z = (trusted * guess[:, 2] - right_z + (sum_x * right_x + sum_y * right_y) / total) / (
+            square + trusted - (sum_x * sum_x + sum_y * sum_y) / total
         )
         found = np.stack(((right_x + sum_x * z) / total, (right_y + sum_y * z) / total, z), -1)
         bad = ~np.isfinite(found).all(-1) | (found[:, 2] < 0.2) | (found[:, 2] > 5 * guess[:, 2])

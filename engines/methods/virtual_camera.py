@@ -38,11 +38,11 @@ class VirtualCamera:
             raise ValueError(
                 f"crops have centres {centers.tolist()} and sides {sides.tolist()}: sides must be positive"
             )
-        focal = np.array([(i.fx, i.fy) for i in intrinsics], np.float64).reshape(-1, 2)
-        principal = np.array([(i.cx, i.cy) for i in intrinsics], np.float64).reshape(-1, 2)
+        cameras = np.array([(i.fx, i.fy, i.cx, i.cy) for i in intrinsics], np.float64).reshape(-1, 4)
+        focal, principal = cameras[:, :2], cameras[:, 2:]
         rotation = _to_axis(_rays(centers, focal, principal))
         edges = _rays(centers[:, None] + sides[:, None, None] * _EDGES, focal[:, None], principal[:, None])
-        half = np.abs(_flat(edges, rotation[:, None])).max(-1).mean(-1)
+        half = np.abs(_flat(edges, rotation)).max(-1).mean(-1)
         return cls(
             R_virtual_source=rotation.astype(np.float32),
             half_tan=half.astype(np.float32),
@@ -53,7 +53,7 @@ class VirtualCamera:
     def to_crop(self, points_px: np.ndarray) -> np.ndarray:
         """Pixels of the source pictures (B, P, 2) -> crop units (B, P, 2) float32."""
         rays = _rays(np.asarray(points_px, np.float64), self.focal_px[:, None], self.principal_px[:, None])
-        flat = _flat(rays, self.R_virtual_source[:, None].astype(np.float64))
+        flat = _flat(rays, self.R_virtual_source.astype(np.float64))
         return (flat / self.half_tan[:, None, None]).astype(np.float32)
 
     def to_source(self, points: np.ndarray) -> np.ndarray:
@@ -68,14 +68,18 @@ def _rays(points_px: np.ndarray, focal: np.ndarray, principal: np.ndarray) -> np
 
 
 def _flat(rays: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """Rays (..., 3) seen in the turned camera, on its plane at distance one; those behind it are held in front."""
-    turned = (rotation @ rays[..., None])[..., 0]
+    """Rays (B, P, 3) seen in the turned cameras (B, 3, 3), on their planes at distance one; those behind a camera are
+    held in front of it."""
+    turned = rays @ rotation.transpose(0, 2, 1)
     return turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
 
 
 def _to_axis(rays: np.ndarray) -> np.ndarray:
     """(B, 3) rays with positive z -> (B, 3, 3), the smallest rotations that take them to (0, 0, 1)."""
-    x, y, z = (rays / np.linalg.norm(rays, axis=-1, keepdims=True)).T
-    k = 1 / (1 + z)
-    rows = ((1 - k * x * x, -k * x * y, -x), (-k * x * y, 1 - k * y * y, -y), (x, y, z))
-    return np.stack([np.stack(row, -1) for row in rows], -2)
+    unit = rays / np.sqrt((rays * rays).sum(-1, keepdims=True))
+    xy, z = unit[:, :2], unit[:, 2:]
+    out = np.empty((len(rays), 3, 3))
+    out[:, :2, :2] = np.eye(2) - (xy / (1 + z))[:, :, None] * xy[:, None]
+    out[:, :2, 2] = -xy
+    out[:, 2] = unit
+    return out

@@ -220,3 +220,50 @@ def test_whatever_happens_ids_are_new_and_people_are_few(data, frames, max_peopl
         highest = max([highest, *now])
         ended |= previous - now
         previous = now
+
+
+def asked(tracker, street, index, boxes):
+    """Steps the tracker with these detections (if it wants any) and says which were looked at; nobody is there."""
+    frame = street.frame(index)
+    tracker.advance(frame)
+    if tracker.needs_detection():
+        tracker.merge_detections(np.array(boxes, np.float32))
+    targets = tracker.targets()
+    for target in targets:
+        tracker.update(target.track_id, *street.look(target.box, frame.pts_s))
+    tracker.finish()
+    return [tuple(np.round(target.box).astype(int)) for target in targets]
+
+
+def test_a_standing_false_candidate_is_asked_ever_less_often():
+    street, tracker = Street([]), Tracker()
+    coat = [100, 100, 160, 250, 0.4]
+    times = [index / FPS for index in range(300) if asked(tracker, street, index, [coat])]
+    assert times[0] == 0 and 5 <= len(times) <= 8, times
+    gaps = np.diff(times)
+    assert (gaps[1:] >= gaps[:-1] - 1e-6).all() and gaps.max() == pytest.approx(2.4, abs=0.15)
+
+
+def test_a_refused_place_is_looked_at_again_when_the_locator_is_surer():
+    street, tracker = Street([]), Tracker()
+    assert asked(tracker, street, 0, [[100, 100, 160, 250, 0.4]])
+    assert not asked(tracker, street, 3, [[100, 100, 160, 250, 0.45]])
+    assert asked(tracker, street, 6, [[100, 100, 160, 250, 0.55]])
+
+
+def test_doubtful_candidates_take_turns():
+    street, tracker = Street([]), Tracker(TrackerSettings(max_doubtful=2))
+    boxes = [[10 + 100 * i, 100, 70 + 100 * i, 250, 0.4 - 0.02 * i] for i in range(5)]
+    seen = [box[0] for index in range(0, 9, 3) for box in asked(tracker, street, index, boxes)]
+    assert seen == [10, 110, 210, 310, 410]
+    again = [box[0] for index in range(9, 18, 3) for box in asked(tracker, street, index, boxes)]
+    assert again[:4] == [10, 110, 210, 310], "after a pause they are asked once more"
+
+
+def test_who_is_not_where_they_seemed_to_be_again_does_not_call_the_locator_every_frame():
+    """A false candidate beside the place where somebody was lost is tried for them once per detection."""
+    street, tracker = Street([Walker("a", straight(300, 0), present=lambda t: t < 0.1)]), Tracker()
+    street.run(tracker, 0.1)
+    box = [*street.walkers[0].box(0), 0.5]
+    tried = [bool(asked(tracker, street, index, [box])) for index in range(4, 30)]
+    assert sum(tried) <= 10
