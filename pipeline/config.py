@@ -59,6 +59,13 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Literal["bilayer", "ordinal", "smplr", "smplify", "bodynet"],
         Meta(description="how bodies are estimated"),
     ] = "bilayer"
+    keypoints: Annotated[
+        str | None,
+        Meta(
+            description="keypoint network PATH.onnx, described by PATH.toml beside it, in place of the trunk; for the "
+            "methods that lift from points (docs/keypoints.md)"
+        ),
+    ] = None
     runtime: Annotated[
         Literal["auto", "openvino", "tensorrt", "torch"],
         Meta(description="what runs the networks; auto: tensorrt on an NVIDIA GPU, else openvino"),
@@ -72,6 +79,12 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ] = False
     body: Annotated[str | None, Meta(description="SMPL body model (.npz or .pkl) instead of the shipped one")] = None
     max_people: Annotated[int, Meta(ge=1, le=64, description="at most so many people per stream, the largest")] = 8
+    min_quality: Annotated[
+        float,
+        Meta(
+            ge=0, le=1, description="leave out bodies whose quality is below; 0 keeps all, as does an unknown quality"
+        ),
+    ] = 0.0
     smoothing: Annotated[
         Literal["default", "low-latency", "smooth", "none"],
         Meta(description="filter over time: none publishes what the networks say"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class Estimator:
         self._body = body
         self._settings = TrackerSettings(max_people=config.max_people)
         self._smoother = Smoother(config.smoothing)
+        self._min_quality = config.min_quality
         try:
             self._method = create_method(
                 config.method,
@@ -41,6 +43,7 @@ class Estimator:
                 precision=config.precision,
                 threads=config.threads,
                 mirror=not config.fast,
+                keypoints=Path(config.keypoints).expanduser() if config.keypoints else None,
             )
             self._locator_engine = load_engine(
                 WEIGHTS / "locator-small.onnx", config.runtime, config.precision, config.threads
@@ -99,6 +102,8 @@ class Estimator:
                 )
             with span(spans, "smooth"):
                 bodies = raw if frame.unrelated else self._smooth(frame, raw)
+            # After smoothing: somebody who is doubted for a moment comes back without a jump.
+            bodies, raw = self._good(bodies), self._good(raw)
             results.append(FrameResult(frame=frame, bodies=bodies, raw_bodies=raw, spans_ms=spans))
         return results
 
@@ -132,6 +137,10 @@ class Estimator:
             )
             for person in raw
         )
+
+    def _good(self, bodies: tuple[TrackedBody, ...]) -> tuple[TrackedBody, ...]:
+        """Those not known to be below the least quality."""
+        return tuple(body for body in bodies if not body.estimate.quality < self._min_quality)
 
     def close(self) -> None:
         """Let go of the engines."""

@@ -8,13 +8,15 @@ from typing import Protocol
 
 from engines.body import BodyModel
 from engines.estimate import BodyEstimate
-from engines.methods.evidence import CropRequest
+from engines.methods.evidence import CropRequest, EvidenceReader
 from engines.runtime.engine import Precision, Runtime
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 
 METHODS = {"bilayer": "engines.methods.bilayer"}
 """Name -> module; its ``open_lifter(body, *, runtime, precision, preset, threads)`` gives a `trunk_method.Lifter`."""
+FROM_POINTS = frozenset({"bilayer", "ordinal", "smplr", "smplify"})
+"""Methods that can do with image points alone."""
 
 __all__ = ["METHODS", "WEIGHTS", "BodyEstimate", "CropRequest", "Method", "create_method"]
 
@@ -41,16 +43,29 @@ def create_method(
     preset: str = "small",
     threads: int = 0,
     mirror: bool = True,
+    keypoints: Path | None = None,
 ) -> Method:
     """A method by its name; ``mirror`` as in `engines.methods.evidence.TrunkReader`.
 
-    Raises ValueError for an unknown name, EngineError where its networks cannot run here.
+    ``keypoints``: a keypoint network in place of the trunk, see `engines.methods.keypoint_front_end`.
+    Raises ValueError for an unknown name and for keypoints where the method needs more than points, EngineError where
+    its networks cannot run here.
     """
     if name not in METHODS:
         raise ValueError(f"method is {name!r}, it must be one of {', '.join(METHODS)}")
+    if keypoints is not None and name not in FROM_POINTS:
+        raise ValueError(
+            f"method {name} reads the trunk's pictures, it cannot lift from the points of {keypoints.name}; choose one "
+            f"of {', '.join(n for n in METHODS if n in FROM_POINTS)}"
+        )
+    from engines.methods.keypoint_front_end import open_keypoints
     from engines.methods.trunk_method import TrunkMethod, load_trunk
 
     open_lifter = import_module(METHODS[name]).open_lifter
-    trunk = load_trunk(preset, runtime, precision, threads, mirror=mirror)
+    reader: EvidenceReader
+    if keypoints is None:
+        reader = load_trunk(preset, runtime, precision, threads, mirror=mirror)
+    else:
+        reader = open_keypoints(keypoints, runtime, precision, threads)
     lifter = open_lifter(body, runtime=runtime, precision=precision, preset=preset, threads=threads)
-    return TrunkMethod(trunk, lifter, body, mirror=mirror)
+    return TrunkMethod(reader, lifter, body)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Protocol
 
+import cv2
 import numpy as np
 
 from engines.camera import Intrinsics
@@ -38,14 +40,30 @@ class Evidence:
     """(B, 41, 3) float32: x, y in source pixels, confidence."""
     depth_m: np.ndarray
     """(B, 41) float32, relative to the pelvis along the ray of the crop's centre."""
-    person: np.ndarray
-    """(B, S/4, S/4) bool: the segmentation, any part of the person."""
-    features: np.ndarray
-    """(B, C, S/8, S/8) float32."""
+    person: np.ndarray | None
+    """(B, S/4, S/4) bool: the segmentation, any part of the person; None from a network that gives points alone."""
+    features: np.ndarray | None
+    """(B, C, S/8, S/8) float32; None likewise."""
     crops: np.ndarray
-    """(B, S, S, 3) uint8, what the trunk saw."""
+    """(B, S, S, 3) uint8, what the network saw."""
     outputs: dict[str, np.ndarray]
-    """The trunk's outputs as they came: `heatmaps` (B, 41, S/4, S/4), `parts` (B, 16, S/4, S/4) and others."""
+    """The network's outputs as they came; of the trunk: `heatmaps` (B, 41, S/4, S/4), `parts` (B, 16, S/4, S/4) and
+    others."""
+
+
+class EvidenceReader(Protocol):
+    """A network that looks at crops, with what goes before and comes after it."""
+
+    engine: Engine
+
+    def crops(self, requests: list[CropRequest]) -> np.ndarray:
+        """(B, S, S, 3) uint8."""
+
+    def infer(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        """Run the network on all crops."""
+
+    def read(self, outputs: dict[str, np.ndarray], crops: np.ndarray, requests: list[CropRequest]) -> Evidence:
+        """What the outputs say, in source pixels."""
 
 
 def cut_crops(requests: list[CropRequest], size_px: int) -> np.ndarray:
@@ -76,6 +94,15 @@ def read_trunk(outputs: dict[str, np.ndarray], crops: np.ndarray, requests: list
     )
 
 
+def with_mirror(crops: np.ndarray) -> np.ndarray:
+    """(B, S, S, 3) -> (2 B, S, S, 3): the crops, then their mirror images."""
+    both = np.empty((2 * len(crops), *crops.shape[1:]), crops.dtype)
+    both[: len(crops)] = crops
+    for crop, mirrored in zip(crops, both[len(crops) :], strict=True):
+        cv2.flip(crop, 1, dst=mirrored)
+    return both
+
+
 def average_with_mirror(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Outputs of B crops followed by their B mirror images -> outputs of the B crops, both views averaged.
 
@@ -98,7 +125,7 @@ class TrunkReader:
     """
 
     def __init__(self, engine: Engine, *, mirror: bool) -> None:
-        self._engine = engine
+        self.engine = engine
         self._mirror = mirror
         size = engine.inputs[0].shape[1]
         assert size is not None
@@ -111,5 +138,9 @@ class TrunkReader:
     def infer(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """One engine call for all crops."""
         if not self._mirror:
-            return self._engine({"crops": crops})
-        return average_with_mirror(self._engine({"crops": np.concatenate([crops, crops[:, :, ::-1]])}))
+            return self.engine({"crops": crops})
+        return average_with_mirror(self.engine({"crops": with_mirror(crops)}))
+
+    def read(self, outputs: dict[str, np.ndarray], crops: np.ndarray, requests: list[CropRequest]) -> Evidence:
+        """See `read_trunk`."""
+        return read_trunk(outputs, crops, requests)

@@ -11,7 +11,7 @@ from engines.body import BodyModel
 from engines.estimate import BodyEstimate
 from engines.keypoints import NUM_COCO
 from engines.methods.bodies import Bodies
-from engines.methods.evidence import CropRequest, Evidence, TrunkReader, read_trunk
+from engines.methods.evidence import CropRequest, Evidence, EvidenceReader, TrunkReader
 from engines.methods.span import span
 from engines.runtime import Engine, load_engine
 from engines.runtime.engine import Precision, Runtime
@@ -42,21 +42,27 @@ def published_confidence(mass: np.ndarray) -> np.ndarray:
     return np.sqrt(np.minimum(mass / 0.8, 1.0))
 
 
-def load_trunk(preset: str, runtime: Runtime, precision: Precision, threads: int, *, mirror: bool) -> Engine:
-    """The trunk as an engine, ready for one crop at a time (two with its mirror image) and for more."""
+def peak_mass(confidence: np.ndarray) -> np.ndarray:
+    """The other way round: confidences of other keypoint networks as lifters know them."""
+    return 0.8 * np.square(confidence)
+
+
+def load_trunk(preset: str, runtime: Runtime, precision: Precision, threads: int, *, mirror: bool) -> TrunkReader:
+    """The trunk, ready for one crop at a time (two with its mirror image) and for more."""
     from engines.methods import WEIGHTS
 
     batches = (2,) if mirror else (1,)
-    return load_engine(WEIGHTS / f"trunk-{preset}.onnx", runtime, precision, threads, batches=batches)
+    engine = load_engine(WEIGHTS / f"trunk-{preset}.onnx", runtime, precision, threads, batches=batches)
+    return TrunkReader(engine, mirror=mirror)
 
 
 class TrunkMethod:
-    """A trunk and a lifter as a `engines.methods.Method`; owns their engines."""
+    """A trunk, or what stands in for it, and a lifter as a `engines.methods.Method`; owns their engines."""
 
-    def __init__(self, trunk: Engine, lifter: Lifter, body: BodyModel, *, mirror: bool) -> None:
+    def __init__(self, trunk: EvidenceReader, lifter: Lifter, body: BodyModel) -> None:
         self._body = body
-        self._engines = (trunk, *lifter.engines)
-        self._trunk = TrunkReader(trunk, mirror=mirror)
+        self._engines = (trunk.engine, *lifter.engines)
+        self._trunk = trunk
         self._lifter = lifter
         self.weights = {engine.describe().model: engine.describe().sha256 for engine in self._engines}
 
@@ -69,7 +75,7 @@ class TrunkMethod:
         with span(spans_ms, "trunk"):
             outputs = self._trunk.infer(crops)
         with span(spans_ms, "decode_points"):
-            evidence = read_trunk(outputs, crops, requests)
+            evidence = self._trunk.read(outputs, crops, requests)
         with span(spans_ms, "lift"):
             bodies = self._lifter(evidence, requests)
         with span(spans_ms, "quality"):
@@ -90,6 +96,8 @@ class TrunkMethod:
         ]
 
     def _agreement(self, bodies: Bodies, evidence: Evidence, requests: list[CropRequest]) -> list[float]:
+        if evidence.person is None:
+            return [float("nan")] * len(requests)
         posed = self._body.forward(bodies.pose, bodies.betas, bodies.translation, SILHOUETTE_LEVEL)
         found = []
         for row, request in enumerate(requests):

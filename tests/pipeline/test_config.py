@@ -36,6 +36,7 @@ FLAGS = {
     "summary": "s.json", "fast": True, "out": "d", "view": True, "log-level": "debug", "quiet": True,
     "rotate-mb": "5", "rotate-minutes": "2.5", "transport": "udp", "stall": "2.5", "metrics-port": "9100",
     "log-format": "json",
+    "keypoints": "net.onnx", "min-quality": "0.4",
 }  # fmt: skip
 
 

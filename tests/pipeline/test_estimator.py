@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -86,3 +87,20 @@ def test_every_stage_is_timed_and_weights_are_named(demo, estimator):
     assert {"locate", "crop", "trunk", "decode_points", "lift", "quality", "smooth", "track"} <= set(result.spans_ms)
     assert all(len(digest) == 64 for digest in estimator.weights.values())
     assert {name.split("-")[0] for name in estimator.weights} == {"trunk", "bilayer", "locator"}
+
+
+def test_bodies_below_the_least_quality_are_left_out(demo, estimator):
+    frame = replace(demo[0][0], unrelated=True)
+    (found,) = estimator.process(frame).bodies
+    for margin, count in ((-0.01, 1), (0.01, 0)):
+        strict = Estimator(msgspec.structs.replace(CONFIG, min_quality=found.estimate.quality + margin), load_body())
+        result = strict.process(frame)
+        strict.close()
+        assert len(result.bodies) == len(result.raw_bodies) == count
+
+
+def test_an_unknown_quality_is_no_bad_quality(demo, estimator):
+    (found,) = estimator.process(replace(demo[0][0], unrelated=True)).bodies
+    estimator._min_quality = 0.99
+    unknown = replace(found, estimate=replace(found.estimate, quality=float("nan")))
+    assert estimator._good((found, unknown)) == (unknown,)
