@@ -15,12 +15,12 @@ class AugmentRanges:
     log_scale: float = 0.28
     shift: float = 0.07
     """Fraction of the crop's side."""
-    rotation_deg: float = 35.0
+    rotation_deg: float = 28.0
     any_rotation_probability: float = 0.04
     """People upside down, lying, diving."""
     mirror: bool = True
-    colour: float = 1.0
-    occluder_probability: float = 0.3
+    colour: float = 0.8
+    occluder_probability: float = 0.15
     upper_body_probability: float = 0.15
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
+
+
+def shipped_weights(path: Path, prefix: str) -> dict[str, Tensor]:
+    """Weights of a shipped safetensors file as float32, by their names without ``prefix`` ("trunk." or "net.")."""
+    from safetensors.torch import load_file
+
+    return {
+        name.removeprefix(prefix): value.float() if value.is_floating_point() else value
+        for name, value in load_file(path).items()
+    }
 
 
 def load_shipped(network: nn.Module, path: Path, prefix: str) -> None:
-    """Fill a network from a shipped safetensors file, whose names carry ``prefix`` ("trunk." or "net.").
-
-    Raises RuntimeError where names or shapes do not fit: the file belongs to another preset.
-    """
-    from safetensors.torch import load_file
-
-    weights = {name.removeprefix(prefix): value.float() for name, value in load_file(path).items()}
-    own = network.state_dict()
-    network.load_state_dict({name: value.to(own[name].dtype) for name, value in weights.items() if name in own})
+    """Fill a network from a shipped file. Raises RuntimeError where names or shapes do not fit: another preset's."""
+    weights = shipped_weights(path, prefix)
+    network.load_state_dict({name: weights[name] for name in network.state_dict() if name in weights})

@@ -61,6 +61,11 @@ def lifting_errors(
     return out
 
 
+def lifting_words(errors: dict[str, dict[str, float]]) -> str:
+    """PA-MPJPE of the limb joints and PVE of every level on one line."""
+    return "  ".join(f"{level}: {row['pa12']:.1f}/{row['pve']:.1f}" for level, row in errors.items())
+
+
 def network_predictor(net: BilayerNet, step: int = -1) -> Callable[[GeometryBatch], BodyPrediction]:
     """The network's estimate after `step` refinements, as a predictor; switches to inference mode while it runs."""
 
