@@ -1,4 +1,4 @@
-"""`bodystream run | view | log | build | bench | doctor | keys`: parse, dispatch, turn errors into exit codes.
+"""`bodystream COMMAND`: parse, dispatch, turn errors into exit codes.
 
 Exit codes: 0 done, 2 usage, 3 a source could not be opened, 4 interrupted before anything was read, 1 everything else.
 """
@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("pipeline.cli", "estimate the bodies of one or more sources"),
     "view": ("pipeline.viewer", "show published or recorded bodies in the browser"),
     "log": ("pipeline.log_cli", "look into a pose log, repair or export it"),
+    "compare": ("pipeline.compare", "all methods on the same clip, as a table, a video and a report"),
     "build": ("engines.runtime.build", "compile the networks for this machine"),
     "bench": ("pipeline.bench", "measure the speed on this machine"),
     "doctor": ("pipeline.doctor", "what is installed, what will be used, what limits it"),

@@ -10,7 +10,7 @@ import numpy as np
 from engines.body import BodyModel
 from engines.camera import Intrinsics
 from engines.locator import Locator
-from engines.methods import WEIGHTS, CropRequest, create_method
+from engines.methods import WEIGHTS, CropRequest, Method, create_method
 from engines.methods.span import span
 from engines.runtime import EngineError, load_engine
 from pipeline.config import RunConfig
@@ -30,13 +30,14 @@ class Estimator:
     Raises UsageError for an unknown method, BodystreamError where the networks cannot run here.
     """
 
-    def __init__(self, config: RunConfig, body: BodyModel) -> None:
+    def __init__(self, config: RunConfig, body: BodyModel, method: Method | None = None) -> None:
+        """``method``: in place of the one that the configuration names; the estimator owns it."""
         self._body = body
         self._settings = TrackerSettings(max_people=config.max_people)
         self._smoother = Smoother(config.smoothing)
         self._min_quality = config.min_quality
         try:
-            self._method = create_method(
+            self._method = method or create_method(
                 config.method,
                 body=body,
                 runtime=config.runtime,
