@@ -13,6 +13,8 @@ import numpy as np
 from engines.body import BodyModel
 from engines.body.rotations import rotation_vectors
 from engines.camera import Intrinsics
+from engines.fitting.consistency import Consistency
+from engines.fitting.image_evidence import ImageEvidence
 from engines.keypoints import NUM_COCO, NUM_POINTS
 from engines.methods.bodies import Bodies
 from engines.methods.evidence import CropRequest, Evidence
@@ -94,11 +96,14 @@ def finish(outputs: Mapping[str, np.ndarray], prepared: Prepared, body: BodyMode
 
 
 class BilayerLifter:
-    """See `engines.methods.trunk_method.Lifter`; the network as an engine, between `prepare` and `finish`."""
+    """See `engines.methods.trunk_method.Lifter`; the network as an engine, between `prepare` and `finish`.
 
-    def __init__(self, engine: Engine, body: BodyModel) -> None:
+    ``consistency``: pulls the network's bodies onto the points; None leaves them as they are.
+    """
+
+    def __init__(self, engine: Engine, body: BodyModel, consistency: Consistency | None = None) -> None:
         self.engines = (engine,)
-        self._body = body
+        self._body, self._consistency = body, consistency
         self._features = next((spec.shape[1:] for spec in engine.inputs if spec.name == "features"), None)
 
     def __call__(self, evidence: Evidence, requests: list[CropRequest]) -> Bodies:
@@ -131,14 +136,30 @@ class BilayerLifter:
         if self._features is not None:
             unseen = np.zeros((len(intrinsics), *(size or 1 for size in self._features)), np.float32)
             inputs["features"] = unseen if features is None else features
-        return finish(self.engines[0](inputs), prepared, self._body)
+        bodies = finish(self.engines[0](inputs), prepared, self._body)
+        if self._consistency is None:
+            return bodies
+        seen = ImageEvidence.of(points_px, depth_m, intrinsics, centers_px, self._consistency.pull.confidence_power)
+        pose, place = self._consistency.pull_to_points(bodies.pose, bodies.betas, bodies.translation, seen)
+        joints = self._body.joints(pose, bodies.betas, place)
+        return Bodies(pose=pose, betas=bodies.betas, translation=place, joints=joints)
 
 
-def open_lifter(body: BodyModel, *, runtime: Runtime, precision: Precision, preset: str, threads: int) -> BilayerLifter:
-    """The shipped network. Raises EngineError where it cannot run here."""
+def open_lifter(
+    body: BodyModel,
+    *,
+    runtime: Runtime,
+    precision: Precision,
+    preset: str,
+    threads: int,
+    consistent: bool = True,
+) -> BilayerLifter:
+    """The shipped network; ``consistent``: its bodies are pulled onto the points. Raises EngineError where the network
+    cannot run here."""
     from engines.methods import WEIGHTS
 
     # Kilobytes of points in, rotations out: int8 would save nothing here.
     if precision in ("auto", "int8"):
         precision = "f32"
-    return BilayerLifter(load_engine(WEIGHTS / f"bilayer-{preset}.onnx", runtime, precision, threads), body)
+    engine = load_engine(WEIGHTS / f"bilayer-{preset}.onnx", runtime, precision, threads)
+    return BilayerLifter(engine, body, Consistency(body) if consistent else None)

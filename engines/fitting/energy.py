@@ -1,0 +1,53 @@
+"""Energies as a fit needs them: value, gradient and a positive approximation of the Hessian, batched.
+
+Robust terms use Geman and McClure's rho(e) = t^2 e^2 / (t^2 + e^2): e^2 near zero, t^2 far away. Their gradient is
+exact; in the Hessian the factor t^4 / (t^2 + e^2)^2 stands before J^T J (iteratively reweighted least squares), which
+stays positive where the true second derivative does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Energy:
+    """Of B figures at their present parameters, float64."""
+
+    value: np.ndarray
+    """(B,)"""
+    gradient: np.ndarray
+    """(B, n) of half the value."""
+    hessian: np.ndarray
+    """(B, n, n) of half the value."""
+
+    def __add__(self, other: Energy) -> Energy:
+        """Of a term over fewer parameters: the first ones."""
+        small, large = sorted((self, other), key=lambda energy: energy.gradient.shape[1])
+        size = small.gradient.shape[1]
+        gradient, hessian = large.gradient.copy(), large.hessian.copy()
+        gradient[:, :size] += small.gradient
+        hessian[:, :size, :size] += small.hessian
+        return Energy(value=small.value + large.value, gradient=gradient, hessian=hessian)
+
+    def scaled(self, weight: float) -> Energy:
+        """The energy times a weight."""
+        return Energy(value=weight * self.value, gradient=weight * self.gradient, hessian=weight * self.hessian)
+
+
+def squares(rows: np.ndarray, by_step: np.ndarray) -> Energy:
+    """Sum of squared rows (B, M) with derivatives (B, M, n)."""
+    turned = by_step.swapaxes(1, 2)
+    return Energy(value=(rows**2).sum(1), gradient=(turned @ rows[..., None])[..., 0], hessian=turned @ by_step)
+
+
+def robust_squares(errors: np.ndarray, by_step: np.ndarray, weight: np.ndarray, reach: float) -> Energy:
+    """Sum of weight (B, P) times rho of errors (B, P, D), which level off at ``reach``; derivatives (B, P, D, n)."""
+    count, points, axes, size = by_step.shape
+    square = (errors**2).sum(-1)
+    share = reach**2 / (reach**2 + square)
+    root = (np.sqrt(weight) * share)[..., None]
+    rows = squares((root * errors).reshape(count, -1), (root[..., None] * by_step).reshape(count, points * axes, size))
+    return Energy(value=(weight * share * square).sum(1), gradient=rows.gradient, hessian=rows.hessian)
