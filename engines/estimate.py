@@ -25,4 +25,7 @@ class BodyEstimate:
     score: float
     """0..1: how sure the networks are that a person is here."""
     quality: float
-    """0..1: IoU of the projected body with the trunk's segmentation; NaN where it was not computed."""
+    """0..1: how well the body agrees with what the trunk saw, see `engines.methods.quality`; NaN where it saw points
+    alone or nothing."""
+    silhouette_iou: float = float("nan")
+    """0..1: of this, the IoU of the projected body with the trunk's segmentation; NaN where it was not computed."""

@@ -54,7 +54,7 @@ class MethodMeter:
     def add(self, frame: Frame, seen: MethodFrame, truths: Sequence[TrueBody] | None) -> None:
         """``truths``: all bodies that stand in the frame, None where nobody knows."""
         self._bodies += len(seen.bodies)
-        self._ious += [tracked.estimate.quality for tracked in seen.raw]
+        self._ious += [tracked.estimate.silhouette_iou for tracked in seen.raw]
         if not frame.unrelated:
             self._raw.add(frame.index, seen.raw)
             self._smooth.add(frame.index, seen.bodies)

@@ -25,7 +25,7 @@ def columns_for(tiles: int, aspect: float) -> int:
     def misfit(columns: int) -> float:
         return abs(math.log(columns * aspect / math.ceil(tiles / columns) / (16 / 9)))
 
-    return min(range(1, tiles + 1), key=misfit)
+    return min(range(tiles, 0, -1), key=lambda columns: round(misfit(columns), 3))
 
 
 def sheet(frame: Frame, methods: Mapping[str, MethodFrame], names: list[str], body: BodyModel) -> np.ndarray:

@@ -12,6 +12,7 @@ from engines.estimate import BodyEstimate
 from engines.keypoints import NUM_COCO
 from engines.methods.bodies import Bodies
 from engines.methods.evidence import CropRequest, Evidence, EvidenceReader, TrunkReader
+from engines.methods.quality import body_quality
 from engines.methods.span import span
 from engines.runtime import Engine, load_engine
 from engines.runtime.engine import Precision, Runtime
@@ -78,10 +79,15 @@ class TrunkMethod:
             evidence = self._trunk.read(outputs, crops, requests)
         with span(spans_ms, "lift"):
             bodies = self._lifter(evidence, requests)
-        with span(spans_ms, "quality"):
-            qualities = self._agreement(bodies, evidence, requests)
         points = evidence.points_px.copy()
         points[..., 2] = published_confidence(points[..., 2])
+        with span(spans_ms, "quality"):
+            ious = self._silhouette_ious(bodies, evidence, requests)
+            joints_px = np.stack(
+                [r.intrinsics.project(joints) for r, joints in zip(requests, bodies.joints, strict=True)]
+            )
+            sides = np.array([request.side_px for request in requests])
+            qualities = body_quality(ious, joints_px, points[:, NUM_COCO:], sides)
         return [
             BodyEstimate(
                 pose=bodies.pose[row],
@@ -90,21 +96,23 @@ class TrunkMethod:
                 joints=bodies.joints[row],
                 points_px=points[row],
                 score=float(np.sort(points[row, :NUM_COCO, 2])[-SCORED_POINTS:].mean()),
-                quality=qualities[row],
+                quality=float(qualities[row]),
+                silhouette_iou=float(ious[row]),
             )
             for row in range(len(requests))
         ]
 
-    def _agreement(self, bodies: Bodies, evidence: Evidence, requests: list[CropRequest]) -> list[float]:
+    def _silhouette_ious(self, bodies: Bodies, evidence: Evidence, requests: list[CropRequest]) -> np.ndarray:
+        """(B,) of the bodies' outlines with the segmentation; NaN without one."""
+        ious = np.full(len(requests), np.nan)
         if evidence.person is None:
-            return [float("nan")] * len(requests)
+            return ious
         posed = self._body.forward(bodies.pose, bodies.betas, bodies.translation, SILHOUETTE_LEVEL)
-        found = []
         for row, request in enumerate(requests):
             pixels = request.intrinsics.project(posed.vertices[row]) - (request.center_px - request.side_px / 2)
             silhouette = splat_silhouette(pixels, evidence.person.shape[-1], request.side_px)
-            found.append(silhouette_iou(silhouette, evidence.person[row]))
-        return found
+            ious[row] = silhouette_iou(silhouette, evidence.person[row])
+        return ious
 
     def close(self) -> None:
         """See `engines.methods.Method.close`."""
