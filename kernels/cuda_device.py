@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from kernels.compile import compile_cubin
-from kernels.device import Device, DeviceArray, DeviceError, Grid
+from kernels.device import Device, DeviceArray, DeviceError, DeviceMemoryError, Grid, Recording, check_same
+from kernels.dlpack import CUDA as DLPACK_CUDA
 from kernels.source import kernel_source
 
 
@@ -38,6 +39,7 @@ class CudaDevice(Device):
             self._stream = self._core.create_stream()
         except Exception as error:  # a missing library, driver or device each raise a type of their own
             raise DeviceError(f"GPU {index} cannot be used: {error}; `bodystream doctor` says what is there") from error
+        self._index = index
         major, minor = self._core.compute_capability
         self.arch = f"sm_{major}{minor}"
         self._driver = driver
@@ -50,6 +52,15 @@ class CudaDevice(Device):
     @property
     def name(self) -> str:
         return str(self._core.name)
+
+    @property
+    def dlpack_device(self) -> tuple[int, int]:
+        return DLPACK_CUDA, self._index
+
+    def new_stream(self) -> Any:
+        """A stream of one's own, for a group of cameras."""
+        self._core.set_current()
+        return self._core.create_stream()
 
     def stream(self, stream: Any = None) -> Any:
         """The caller's stream as cuda.core has it; the device's own for None."""
@@ -69,8 +80,11 @@ class CudaDevice(Device):
         size = max(int(np.prod(shape, dtype=np.int64)) * kind.itemsize, 1)
         try:
             buffer = self._core.allocate(size, stream=self.stream(stream))
-        except Exception as error:
-            raise DeviceError(f"{self} has no {size / 1e6:.1f} MB for an array {shape}: {error}") from error
+        except Exception as error:  # cuda.core's own types, per call
+            full = "OUT_OF_MEMORY" in str(error).upper().replace(" ", "_")
+            raise (DeviceMemoryError if full else DeviceError)(
+                f"{self} has no {size / 1e6:.1f} MB for an array {shape}: {error}"
+            ) from error
         return DeviceArray(int(buffer.handle), tuple(shape), kind, self, buffer)
 
     def fill(self, array: DeviceArray, byte: int, stream: Any = None) -> None:
@@ -96,6 +110,45 @@ class CudaDevice(Device):
 
     def copy(self, target: DeviceArray, source: DeviceArray, stream: Any = None) -> None:
         self._call("cuMemcpyDtoDAsync", target.pointer, source.pointer, source.nbytes, self.stream(stream).handle)
+
+    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        self._core.set_current()
+        kind = np.dtype(dtype)
+        memory = _Pinned(self, max(int(np.prod(shape, dtype=np.int64)) * kind.itemsize, 1))
+        return np.asarray(memory)[: int(np.prod(shape, dtype=np.int64)) * kind.itemsize].view(kind).reshape(shape)
+
+    def write(self, target: DeviceArray, source: np.ndarray, stream: Any = None) -> None:
+        check_same(target, source)
+        if target.nbytes:
+            source = np.ascontiguousarray(source)
+            handle = self.stream(stream).handle
+            self._call("cuMemcpyHtoDAsync", target.pointer, source.ctypes.data, source.nbytes, handle)
+
+    def read(self, target: np.ndarray, source: DeviceArray, stream: Any = None) -> None:
+        check_same(target, source)
+        if source.nbytes:
+            handle = self.stream(stream).handle
+            self._call("cuMemcpyDtoHAsync", target.ctypes.data, source.pointer, source.nbytes, handle)
+
+    def synchronize(self, stream: Any = None) -> None:
+        self._call("cuStreamSynchronize", self.stream(stream).handle)
+
+    def record(self, work: Callable[[], object], stream: Any = None) -> Recording:
+        own = self.stream(stream)
+        work()
+        self.synchronize(own)
+        # This thread alone must keep away from calls that cannot be recorded; others may allocate meanwhile.
+        mode = self._driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+        self._call("cuStreamBeginCapture", own.handle, mode)
+        try:
+            work()
+        finally:
+            (graph,) = self._call("cuStreamEndCapture", own.handle)
+        try:
+            (executable,) = self._call("cuGraphInstantiate", graph, 0)
+        finally:
+            self._call("cuGraphDestroy", graph)
+        return _Graph(self, executable)
 
     def milliseconds(self, work: Callable[[], object], repeats: int) -> float:
         handle = self.stream().handle
@@ -136,3 +189,34 @@ class CudaDevice(Device):
             _, words = self._driver.cuGetErrorString(status)
             raise DeviceError(f"{name} failed on {self}: {words.decode() if words else status}")
         return values
+
+
+class _Graph:
+    """An instantiated CUDA graph."""
+
+    def __init__(self, device: CudaDevice, executable: Any) -> None:
+        self._device, self._executable = device, executable
+
+    def __call__(self, stream: Any = None) -> None:
+        self._device._call("cuGraphLaunch", self._executable, self._device.stream(stream).handle)
+
+    def __del__(self) -> None:
+        self._device._driver.cuGraphExecDestroy(self._executable)
+
+
+class _Pinned:
+    """Page-locked memory of the host, as bytes."""
+
+    def __init__(self, device: CudaDevice, size: int) -> None:
+        self._device = device
+        (self._pointer,) = device._call("cuMemHostAlloc", size, 0)
+        self.__array_interface__ = {
+            "shape": (size,),
+            "typestr": "|u1",
+            "data": (int(self._pointer), False),
+            "version": 3,
+        }
+
+    def __del__(self) -> None:
+        if hasattr(self, "_pointer"):
+            self._device._driver.cuMemFreeHost(self._pointer)

@@ -12,11 +12,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from kernels.dlpack import CPU as DLPACK_CPU
+from kernels.dlpack import export_dlpack, import_dlpack
 from kernels.source import kernel_source
 
 Grid = tuple[int, int, int]
@@ -24,6 +26,17 @@ Grid = tuple[int, int, int]
 
 class DeviceError(Exception):
     """A device is missing, or an operation on it failed."""
+
+
+class DeviceMemoryError(DeviceError):
+    """The device has no memory left for what was asked; less may still fit."""
+
+
+class Recording(Protocol):
+    """What `Device.record` gives."""
+
+    def __call__(self, stream: Any = None) -> None:
+        """Does the recorded work again, on the arrays it was recorded with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,10 +52,13 @@ class DeviceArray:
 
     @classmethod
     def of(cls, array: Any, device: Device) -> Self:
-        """Without copying: a torch, CuPy, numba ... array of the GPU, by its ``__cuda_array_interface__``.
+        """Without copying: a torch, CuPy, PyAV ... array of the GPU by its ``__cuda_array_interface__`` or DLPack.
 
-        Raises ValueError where it is not contiguous, TypeError where it is no device array.
+        Raises ValueError where it is not contiguous, TypeError where it is no array of this kind of device.
         """
+        if hasattr(array, "__dlpack__") and (not device.is_gpu or not hasattr(array, "__cuda_array_interface__")):
+            view = import_dlpack(array, device.dlpack_device)
+            return cls(view.pointer, view.shape, view.dtype, device, view.owner)
         try:
             face = array.__cuda_array_interface__
         except (AttributeError, TypeError) as error:
@@ -65,6 +81,20 @@ class DeviceArray:
             raise AttributeError(f"an array on {self.device} is not in the memory of a GPU")
         return {"shape": self.shape, "typestr": self.dtype.str, "data": (self.pointer, False), "version": 3}
 
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.device.dlpack_device
+
+    def __dlpack__(self, *, stream: Any = None, **_: Any) -> Any:
+        """For `torch.from_dlpack` and its like. Work queued on another stream than ``stream`` is the caller's to await:
+        here every launch names its stream."""
+        return export_dlpack(self.pointer, self.shape, self.dtype, self.device.dlpack_device, self)
+
+    def first(self, count: int) -> DeviceArray:
+        """The first ``count`` entries along the first axis; the same memory."""
+        if not 0 <= count <= self.shape[0]:
+            raise ValueError(f"an array of shape {self.shape} has no first {count} entries")
+        return DeviceArray(self.pointer, (count, *self.shape[1:]), self.dtype, self.device, self)
+
     def reshape(self, *shape: int) -> DeviceArray:
         """The same memory under another shape."""
         if math.prod(shape) != math.prod(self.shape):
@@ -76,6 +106,36 @@ class Device(ABC):
     """Memory and launches. ``stream`` is the caller's: None, a handle, or anything with ``__cuda_stream__``."""
 
     is_gpu: bool = False
+
+    @property
+    def dlpack_device(self) -> tuple[int, int]:
+        """(type, index) as DLPack counts devices."""
+        return DLPACK_CPU, 0
+
+    @abstractmethod
+    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        """Memory of the host that the device copies to and from without the host waiting."""
+
+    @abstractmethod
+    def write(self, target: DeviceArray, source: np.ndarray, stream: Any = None) -> None:
+        """``source`` into ``target``, of the same shape and type, on the stream. Memory that is not pinned is copied
+        before this returns; pinned memory must keep until the stream is there."""
+
+    @abstractmethod
+    def read(self, target: np.ndarray, source: DeviceArray, stream: Any = None) -> None:
+        """``source`` into pinned memory of the same shape and type, on the stream; there after `synchronize`."""
+
+    @abstractmethod
+    def synchronize(self, stream: Any = None) -> None:
+        """Waits until the stream has done all that was queued. The one place where the host waits."""
+
+    @abstractmethod
+    def record(self, work: Callable[[], object], stream: Any = None) -> Recording:
+        """What ``work`` launches on ``stream``, to be launched again as one: a CUDA graph.
+
+        ``work`` runs twice: once as it is, so that everything is compiled and allocated, once to be recorded. It must
+        not wait for the device and must allocate nothing.
+        """
 
     @abstractmethod
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike, stream: Any = None) -> DeviceArray:
@@ -132,6 +192,12 @@ class Device(ABC):
                 value = kind(*value)
             setattr(params, name, value)
         self._start(source, kernel, grid, block, params, stream)
+
+
+def check_same(target: Any, source: Any) -> None:
+    """Raises ValueError where the two arrays of a copy differ in shape or type."""
+    if tuple(target.shape) != tuple(source.shape) or target.dtype != source.dtype:
+        raise ValueError(f"cannot copy {source.shape} {source.dtype} into {target.shape} {target.dtype}")
 
 
 def row_major_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from kernels.compile import default_cache_dir
-from kernels.device import Device, DeviceArray, DeviceError, Grid
+from kernels.device import Device, DeviceArray, DeviceError, DeviceMemoryError, Grid, Recording, check_same
 from kernels.source import CUDA_DIR, KernelSource, kernel_source
 
 _FLAGS = (
@@ -32,17 +32,19 @@ _FAILURES = {1: "its threads part at a barrier: some reach it, others never do",
 
 class HostDevice(Device):
     """``sanitize``: values of g++'s -fsanitize, "" for none. "address" needs libasan loaded before Python itself.
+    ``memory``: bytes that all arrays together may take, None for no bound of its own.
 
     Raises DeviceError where there is no g++.
     """
 
-    def __init__(self, sanitize: str = "undefined", cache_dir: Path | None = None) -> None:
+    def __init__(self, sanitize: str = "undefined", cache_dir: Path | None = None, memory: int | None = None) -> None:
         compiler = shutil.which("g++")
         if compiler is None:
             raise DeviceError("running kernels on a CPU needs g++: apt install g++")
         self._compiler, self._sanitize = compiler, sanitize
         self._cache_dir = default_cache_dir() if cache_dir is None else cache_dir
         self._libraries: dict[str, ctypes.CDLL] = {}
+        self._memory, self.used = memory, 0
         # Not numpy's memory: of malloc, the address sanitizer knows where each array ends.
         self._libc = ctypes.CDLL(None)
         self._libc.malloc.restype, self._libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
@@ -54,7 +56,9 @@ class HostDevice(Device):
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike, stream: Any = None) -> DeviceArray:
         kind = np.dtype(dtype)
         size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
-        memory = _Memory(self._libc, size)
+        if self._memory is not None and self.used + size > self._memory:
+            raise DeviceMemoryError(f"{self} has {self._memory - self.used} bytes left, an array {shape} takes {size}")
+        memory = _Memory(self, size)
         # What no kernel writes should be seen.
         ctypes.memset(memory.pointer, 0xCD, size)
         return DeviceArray(memory.pointer, tuple(shape), kind, self, memory)
@@ -75,6 +79,29 @@ class HostDevice(Device):
 
     def copy(self, target: DeviceArray, source: DeviceArray, stream: Any = None) -> None:
         ctypes.memmove(target.pointer, source.pointer, source.nbytes)
+
+    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        return np.empty(shape, dtype)
+
+    def write(self, target: DeviceArray, source: np.ndarray, stream: Any = None) -> None:
+        check_same(target, source)
+        ctypes.memmove(target.pointer, np.ascontiguousarray(source).ctypes.data, target.nbytes)
+
+    def read(self, target: np.ndarray, source: DeviceArray, stream: Any = None) -> None:
+        check_same(target, source)
+        ctypes.memmove(target.ctypes.data, source.pointer, source.nbytes)
+
+    def synchronize(self, stream: Any = None) -> None:
+        pass
+
+    def record(self, work: Callable[[], object], stream: Any = None) -> Recording:
+        work()
+        work()
+
+        def again(stream: Any = None) -> None:
+            work()
+
+        return again
 
     def milliseconds(self, work: Callable[[], object], repeats: int) -> float:
         start = time.perf_counter()
@@ -116,11 +143,14 @@ class HostDevice(Device):
 class _Memory:
     """One block of the C heap."""
 
-    def __init__(self, libc: ctypes.CDLL, size: int) -> None:
-        self._libc = libc
-        self.pointer = int(libc.malloc(size) or 0)
+    def __init__(self, device: HostDevice, size: int) -> None:
+        self._device, self._size = device, size
+        self.pointer = int(device._libc.malloc(size) or 0)
         if not self.pointer:
-            raise DeviceError(f"no memory for {size} bytes")
+            raise DeviceMemoryError(f"no memory for {size} bytes")
+        device.used += size
 
     def __del__(self) -> None:
-        self._libc.free(self.pointer)
+        if getattr(self, "pointer", 0):
+            self._device._libc.free(self.pointer)
+            self._device.used -= self._size

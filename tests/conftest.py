@@ -26,6 +26,8 @@ OPTIONAL_EXTRAS = {
     "fast_simplification": "train",
     "cuda": "cuda",
     "tensorrt_rtx": "tensorrt",
+    "polygraphy": "tensorrt",
+    "modelopt": "modelopt",
     "open3d": "open3d",
 }
 """Packages that the streaming path does without, and the extra that brings each."""

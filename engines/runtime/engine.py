@@ -10,6 +10,9 @@ from typing import Literal, Self
 
 import numpy as np
 
+from engines.runtime.device_call import BoundEngine, buffers
+from kernels.device import Device
+
 Runtime = Literal["auto", "openvino", "tensorrt", "torch"]
 Precision = Literal["auto", "f32", "f16", "bf16", "int8"]
 
@@ -102,6 +105,34 @@ class Engine(ABC):
             if self._closed:
                 raise EngineError(f"engine {self._description.model} is closed")
             return self._infer(inputs)
+
+    def bind(self, batch: int, device: Device) -> BoundEngine:
+        """Buffers on ``device`` for ``batch`` and the call that runs the network on them.
+
+        Raises EngineUnavailable where this runtime does not reach that device, DeviceMemoryError where it is full.
+        """
+        if batch < 1:
+            raise ValueError(f"batch is {batch}, it must be at least 1")
+        with self._lock:
+            if self._closed:
+                raise EngineError(f"engine {self._description.model} is closed")
+            return self._bind(batch, device)
+
+    def _bind(self, batch: int, device: Device) -> BoundEngine:
+        """For runtimes of the CPU, whose device is the CPU: outputs are copied, nothing else is."""
+        if device.is_gpu:
+            raise EngineUnavailable(
+                f"runtime {self._description.runtime} runs on the CPU, its buffers cannot be on {device}; "
+                "use tensorrt or torch"
+            )
+        inputs, outputs = buffers(self.inputs, batch, device), buffers(self.outputs, batch, device)
+        views = {name: np.from_dlpack(array) for name, array in inputs.items()}
+
+        def run(stream: object = None) -> None:
+            for name, array in self(views).items():
+                device.write(outputs[name], array, stream)
+
+        return BoundEngine(batch, inputs, outputs, run)
 
     @abstractmethod
     def _infer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ import openvino as ov
 import openvino.properties as properties
 import openvino.properties.hint as hint
 
+from engines.runtime.batch_chunks import chunks, padded
 from engines.runtime.engine import Engine, EngineDescription, EngineError, EngineUnavailable, Precision, TensorSpec
 
 _FLOATS = {"f32": ov.Type.f32, "bf16": ov.Type.bf16}
@@ -86,8 +87,8 @@ class OpenVinoEngine(Engine):
             return self._run(0, inputs)
         count = len(next(iter(inputs.values())))
         parts, start = [], 0
-        for size in _chunks(count, tuple(self._requests)):
-            parts.append(self._run(size, {name: _padded(a[start : start + size], size) for name, a in inputs.items()}))
+        for size in chunks(count, tuple(self._requests)):
+            parts.append(self._run(size, {name: padded(a[start : start + size], size) for name, a in inputs.items()}))
             start += size
         if len(parts) == 1 and start == count:
             return parts[0]
@@ -122,21 +123,6 @@ def _name(port: Any) -> str:
 
 def _only_batch_is_free(spec: TensorSpec) -> bool:
     return bool(spec.shape) and spec.shape[0] is None and None not in spec.shape[1:]
-
-
-def _chunks(count: int, sizes: tuple[int, ...]) -> list[int]:
-    """Chunk sizes (``sizes`` descending) that cover ``count``; only the last chunk may be larger than what is left."""
-    chunks = []
-    while count > 0:
-        size = next((size for size in sizes if size <= count), sizes[-1])
-        chunks.append(size)
-        count -= size
-    return chunks
-
-
-def _padded(array: np.ndarray, size: int) -> np.ndarray:
-    missing = size - len(array)
-    return array if missing <= 0 else np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])
 
 
 def _last_line(error: Exception) -> str:

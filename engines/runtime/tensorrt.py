@@ -1,22 +1,30 @@
-"""TensorRT on an NVIDIA GPU: device buffers for the largest batch are made once; a call copies in, runs, copies out."""
+"""TensorRT on an NVIDIA GPU: for each batch size buffers on the device and one CUDA graph over them, made once.
+
+A call from the host copies in, launches the graph and copies out; `Engine.bind` gives the buffers and the graph to
+those whose data are on the device already.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engines.runtime.batch_chunks import chunks, padded
+from engines.runtime.build_progress import shown_in_terminal
 from engines.runtime.cuda_device import find_cuda_device
+from engines.runtime.device_call import BoundEngine, buffers
 from engines.runtime.engine import Engine, EngineDescription, EngineError, EngineUnavailable, Precision, TensorSpec
 from engines.runtime.tensorrt_build import build_engine, import_tensorrt
 from engines.runtime.tensorrt_cache import CacheKey, cached_engine, default_cache_dir
+from kernels.cuda_device import CudaDevice
+from kernels.device import Device, DeviceError
 
 
 class TensorRtEngine(Engine):
-    """See `engines.runtime.load_engine`. Batches above the largest compiled one run in chunks."""
+    """See `engines.runtime.load_engine`. A batch from the host runs in chunks of the compiled sizes."""
 
     def __init__(
         self,
@@ -26,50 +34,44 @@ class TensorRtEngine(Engine):
         batches: tuple[int, ...] = (1,),
         cache_dir: Path | None = None,
     ) -> None:
-        device = find_cuda_device()
-        if device is None:
+        found = find_cuda_device()
+        if found is None:
             raise EngineUnavailable(
                 "runtime tensorrt needs an NVIDIA GPU and its driver (libcuda), none was found: install the driver, "
                 "and pip install 'bodystream[tensorrt]'; --runtime openvino runs on the CPU"
             )
         trt = import_tensorrt()
-        if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.bindings") is None:
-            raise EngineUnavailable("runtime tensorrt needs cuda-bindings: pip install 'bodystream[tensorrt]'")
-        from cuda.bindings import runtime as cudart
-
-        path = _file_of_precision(path, precision)
+        try:
+            self._device = CudaDevice()
+        except DeviceError as error:
+            raise EngineUnavailable(f"runtime tensorrt: {error}; pip install 'bodystream[tensorrt]'") from error
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         version = f"{trt.__name__} {trt.__version__}"
-        key = CacheKey(onnx_sha256=digest, tensorrt=version, gpu=str(device), precision=precision, batches=batches)
-        file, plan = cached_engine(
-            cache_dir or default_cache_dir(),
-            path.stem,
-            key,
-            lambda: build_engine(path, batches=batches, tf32=precision != "f32"),
-        )
+        key = CacheKey(onnx_sha256=digest, tensorrt=version, gpu=str(found), precision=precision, batches=batches)
+
+        def build() -> bytes:
+            with shown_in_terminal(f"{path.name} ({precision}) with {version}") as report:
+                tf32 = precision != "f32"
+                return build_engine(path, precision=precision, batches=batches, tf32=tf32, on_progress=report)
+
+        file, plan = cached_engine(cache_dir or default_cache_dir(), path.stem, key, build)
+        self._trt = trt
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise EngineError(f"{version} does not load {file}; delete the file and start again")
-        self._context = self._engine.create_execution_context()
-        self._cuda = cudart
-        self._largest = max(batches)
         names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
         is_input = {n: self._engine.get_tensor_mode(n) == trt.TensorIOMode.INPUT for n in names}
         specs = {n: _spec(trt, self._engine, n) for n in names}
-        self._stream = self._checked(cudart.cudaStreamCreate())
-        self._buffers: dict[str, int] = {}
-        for name, spec in specs.items():
-            elements = int(np.prod([self._largest if size is None else size for size in spec.shape], dtype=np.int64))
-            self._buffers[name] = self._checked(cudart.cudaMalloc(max(elements, 1) * spec.dtype.itemsize))
-            self._context.set_tensor_address(name, self._buffers[name])
+        self._sizes = tuple(sorted(set(batches), reverse=True))
+        self._bound: dict[int, BoundEngine] = {}
         super().__init__(
             tuple(spec for name, spec in specs.items() if is_input[name]),
             tuple(spec for name, spec in specs.items() if not is_input[name]),
             EngineDescription(
                 runtime="tensorrt",
                 version=version,
-                device=str(device),
+                device=str(found),
                 precision=precision,
                 float_precision=precision if precision not in ("auto", "int8") else "as in the file",
                 model=path.name,
@@ -81,60 +83,58 @@ class TensorRtEngine(Engine):
     def _infer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         free = [spec.name for spec in self.inputs if spec.shape and spec.shape[0] is None]
         count = len(inputs[free[0]]) if free else 1
-        parts = [
-            self._run({n: a[start : start + self._largest] if n in free else a for n, a in inputs.items()})
-            for start in range(0, count, self._largest)
-        ]
-        if len(parts) == 1:
+        parts, start = [], 0
+        for size in chunks(count, self._sizes) if free else (1,):
+            rows = {n: padded(a[start : start + size], size) if n in free else a for n, a in inputs.items()}
+            parts.append(self._run(size, rows))
+            start += size
+        if len(parts) == 1 and start == count:
             return parts[0]
-        return {spec.name: np.concatenate([part[spec.name] for part in parts]) for spec in self.outputs}
+        return {spec.name: np.concatenate([part[spec.name] for part in parts])[:count] for spec in self.outputs}
 
-    def _run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        cuda, to_device = self._cuda, self._cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
-        held = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
-        for name, array in held.items():
-            if not self._context.set_input_shape(name, array.shape):
+    def _run(self, size: int, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if size not in self._bound:
+            self._bound[size] = self._bind(size, self._device)
+        bound = self._bound[size]
+        for name, array in inputs.items():
+            self._device.write(bound.inputs[name], array)
+        bound.run()
+        return {spec.name: self._device.download(bound.outputs[spec.name]) for spec in self.outputs}
+
+    def _bind(self, batch: int, device: Device) -> BoundEngine:
+        if not isinstance(device, CudaDevice):
+            raise EngineUnavailable(f"runtime tensorrt runs on a GPU, its buffers cannot be on {device}")
+        if batch > max(self._sizes):
+            raise EngineError(f"{self.describe().model} was built for batches up to {max(self._sizes)}, not {batch}")
+        context = self._new_context()
+        inputs, outputs = buffers(self.inputs, batch, device), buffers(self.outputs, batch, device)
+        for name, array in inputs.items():
+            device.fill(array, 0)
+            if not context.set_input_shape(name, array.shape):
                 raise EngineError(f"TensorRT refuses shape {array.shape} for input {name}")
-            self._checked(
-                cuda.cudaMemcpyAsync(self._buffers[name], array.ctypes.data, array.nbytes, to_device, self._stream)
-            )
-        if not self._context.execute_async_v3(int(self._stream)):
-            raise EngineError(f"TensorRT failed to run {self.describe().model}")
-        outputs = {}
-        for spec in self.outputs:
-            array = np.empty(tuple(self._context.get_tensor_shape(spec.name)), spec.dtype)
-            outputs[spec.name] = array
-            to_host = cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
-            self._checked(
-                cuda.cudaMemcpyAsync(array.ctypes.data, self._buffers[spec.name], array.nbytes, to_host, self._stream)
-            )
-        self._checked(cuda.cudaStreamSynchronize(self._stream))
-        return outputs
+        for name, array in {**inputs, **outputs}.items():
+            context.set_tensor_address(name, array.pointer)
 
-    def _checked(self, result: tuple[Any, ...]) -> Any:
-        """The value of a CUDA call; raises EngineError with the driver's words where it failed."""
-        status, *values = result
-        if status != self._cuda.cudaError_t.cudaSuccess:
-            words = self._cuda.cudaGetErrorString(status)[1]
-            raise EngineError(f"CUDA: {words.decode() if isinstance(words, bytes) else words}")
-        return values[0] if values else None
+        def enqueue(stream: object = None) -> None:
+            if not context.execute_async_v3(int(device.stream(stream).handle)):
+                raise EngineError(f"TensorRT failed to run {self.describe().model}")
+
+        capturable = getattr(context, "is_stream_capturable", None)
+        if capturable is not None and not capturable(int(device.stream().handle)):
+            return BoundEngine(batch, inputs, outputs, enqueue)
+        return BoundEngine(batch, inputs, outputs, device.record(enqueue))
+
+    def _new_context(self) -> Any:
+        """An execution context. TensorRT-RTX is told to compile for the batch at hand before it runs, not beside it."""
+        if not hasattr(self._trt, "DynamicShapesKernelSpecializationStrategy"):
+            return self._engine.create_execution_context()
+        config = self._engine.create_runtime_config()
+        config.dynamic_shapes_kernel_specialization_strategy = self._trt.DynamicShapesKernelSpecializationStrategy.EAGER
+        return self._engine.create_execution_context(config)
 
     def _release(self) -> None:
-        for pointer in self._buffers.values():
-            self._cuda.cudaFree(pointer)
-        self._buffers.clear()
-        self._cuda.cudaStreamDestroy(self._stream)
-        del self._context, self._engine, self._runtime
-
-
-def _file_of_precision(path: Path, precision: Precision) -> Path:
-    """Networks are strongly typed, so another precision is another file: `<name>.f16.onnx` beside `<name>.onnx`."""
-    if precision not in ("f16", "bf16"):
-        return path
-    sibling = path.with_suffix(f".{precision}{path.suffix}")
-    if not sibling.is_file():
-        raise EngineError(f"precision {precision} needs {sibling}, which does not exist; export it, or use f32 or auto")
-    return sibling
+        self._bound.clear()
+        del self._engine, self._runtime
 
 
 def _spec(trt: Any, engine: Any, name: str) -> TensorSpec:

@@ -1,4 +1,4 @@
-"""ONNX -> TensorRT engine, strongly typed: the precision is what the ONNX file says, nothing is chosen behind its back.
+"""ONNX -> TensorRT engine, strongly typed: the precision is what the network says, nothing is chosen behind its back.
 
 Works with `tensorrt` and with `tensorrt_rtx`; the latter also builds on a machine without a GPU, given the compute
 capability to build for.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import importlib
 import logging
-import time
 from pathlib import Path
 from typing import Any
 
-from engines.runtime.engine import EngineError, EngineUnavailable
+from engines.runtime.build_progress import OnProgress, progress_monitor
+from engines.runtime.engine import EngineError, EngineUnavailable, Precision
 from engines.runtime.load import TENSORRT_MODULES, tensorrt_module
+from engines.runtime.onnx_types import signed_quantisation, to_half
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +36,18 @@ def import_tensorrt() -> Any:
 def build_engine(
     onnx_path: Path,
     *,
+    precision: Precision = "auto",
     batches: tuple[int, ...] = (1,),
     tf32: bool = True,
     compute_capability: tuple[int, int] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> bytes:
     """The serialised engine of ``onnx_path``, for batches from 1 to the largest of ``batches``, best at the smallest.
 
+    ``precision``: f16 and bf16 rewrite a float32 network (see `engines.runtime.onnx_types`); else as the file says.
     ``tf32``: whether f32 layers may use TensorFloat-32 (off for goldens).
     ``compute_capability``: (major, minor) to build for without a GPU (TensorRT-RTX only); None: the GPU at hand.
+    ``on_progress``: called from the builder's thread.
 
     Raises EngineError with the parser's or builder's own words.
     """
@@ -51,15 +56,21 @@ def build_engine(
     builder = trt.Builder(logger)
     if builder is None:
         raise EngineUnavailable(f"{trt.__name__} {trt.__version__} starts no builder here: {logger.last_error}")
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    # TensorRT 11 knows no other networks and has dropped the flag.
+    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    network = builder.create_network(0 if flag is None else 1 << int(flag))
     parser = trt.OnnxParser(network, logger)
-    if not parser.parse_from_file(str(onnx_path)):
+    if not parser.parse(typed_network(onnx_path, precision)):
         errors = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
         raise EngineError(f"TensorRT does not take {onnx_path.name}: {errors}")
 
     config = builder.create_builder_config()
     if not tf32:
         config.clear_flag(trt.BuilderFlag.TF32)
+    if hasattr(trt.BuilderFlag, "REQUIRE_USER_ALLOCATION"):
+        config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)  # a CUDA graph may not allocate
+    if on_progress is not None:
+        config.progress_monitor = progress_monitor(trt, on_progress)
     if compute_capability is not None:
         name = "SM{}{}".format(*compute_capability)
         target = getattr(getattr(trt, "ComputeCapability", None), name, None)
@@ -79,14 +90,36 @@ def build_engine(
             profile.set_shape(tensor.name, *((size, *shape[1:]) for size in (1, min(batches), max(batches))))
     if dynamic:
         config.add_optimization_profile(profile)
-
-    log.info("building %s with %s %s; this happens once per GPU", onnx_path.name, trt.__name__, trt.__version__)
-    start = time.monotonic()
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise EngineError(f"TensorRT cannot build {onnx_path.name}: {logger.last_error}")
-    log.info("built %s in %.1f s", onnx_path.name, time.monotonic() - start)
     return bytes(plan)
+
+
+def typed_network(onnx_path: Path, precision: Precision) -> bytes:
+    """The ONNX file as TensorRT is to see it. Raises EngineError where it cannot be had in that precision."""
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError as error:
+        raise EngineUnavailable("runtime tensorrt needs onnx: pip install 'bodystream[tensorrt]'") from error
+    try:
+        model = onnx.load(onnx_path)
+    except DecodeError as error:
+        raise EngineError(f"TensorRT does not take {onnx_path.name}: it is no ONNX file ({error})") from error
+    quantised = any(node.op_type == "QuantizeLinear" for node in model.graph.node)
+    if precision == "int8" and not quantised:
+        raise EngineError(
+            f"{onnx_path.name} is not quantised; make an int8 network of it with engines.runtime.quantize"
+        )
+    try:
+        if quantised:
+            return signed_quantisation(model).SerializeToString()
+        if precision in ("f16", "bf16"):
+            return to_half(model, precision).SerializeToString()
+    except ValueError as error:
+        raise EngineError(f"{onnx_path.name}: {error}") from error
+    return onnx_path.read_bytes()
 
 
 def _recording_logger(trt: Any) -> Any:

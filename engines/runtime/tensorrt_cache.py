@@ -12,7 +12,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from engines.runtime.engine import EngineError
+
 log = logging.getLogger(__name__)
+
+_MAGIC = b"bodystream engine 2\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,36 +44,56 @@ def default_cache_dir() -> Path:
 def cached_engine(directory: Path, stem: str, key: CacheKey, build: Callable[[], bytes]) -> tuple[Path, bytes]:
     """The engine of ``key``, and its file; calls ``build`` where the cache has none.
 
-    Two processes that want the same engine build it once: the second waits. A file that was cut short or changed
-    (its checksum does not fit) is built again.
+    Two processes that want the same engine build it once: the second waits. A file that is damaged, or was built for
+    something else, is built again, and the log says why.
     """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{stem}-{key.digest()}.engine"
     with _locked(path.with_suffix(".lock")):
-        plan = _read(path)
+        try:
+            plan: bytes | None = unwrap(path.read_bytes(), key)
+        except FileNotFoundError:
+            plan = None
+        except EngineRejected as reason:
+            log.warning("%s is not used: %s; building it again", path, reason)
+            plan = None
         if plan is None:
             plan = build()
-            _write(path, plan)
+            _write(path, wrap(plan, key))
     return path, plan
 
 
-def _read(path: Path) -> bytes | None:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    digest, plan = data[:32], data[32:]
-    if hashlib.sha256(plan).digest() != digest:
-        log.warning("%s is damaged; building it again", path)
-        return None
-    return plan
+class EngineRejected(EngineError):
+    """A file is no engine, or none for this network on this GPU."""
 
 
-def _write(path: Path, plan: bytes) -> None:
+def wrap(plan: bytes, key: CacheKey) -> bytes:
+    """The engine as a file: what it was built for, a checksum, the engine."""
+    header = json.dumps(asdict(key)).encode()
+    body = len(header).to_bytes(4, "little") + header + plan
+    return _MAGIC + hashlib.sha256(body).digest() + body
+
+
+def unwrap(data: bytes, key: CacheKey) -> bytes:
+    """The engine of a file. Raises EngineRejected, with the reason, where it is not whole or not that of ``key``."""
+    start = len(_MAGIC) + 32
+    if not data.startswith(_MAGIC):
+        raise EngineRejected("it was not written by this version of the program")
+    if hashlib.sha256(data[start:]).digest() != data[len(_MAGIC) : start]:
+        raise EngineRejected("it was cut short or changed")
+    size = int.from_bytes(data[start : start + 4], "little")
+    built_for = json.loads(data[start + 4 : start + 4 + size])
+    for name, wanted in json.loads(json.dumps(asdict(key))).items():
+        if built_for.get(name) != wanted:
+            raise EngineRejected(f"it was built for {name} {built_for.get(name)}, here it is {wanted}")
+    return data[start + 4 + size :]
+
+
+def _write(path: Path, data: bytes) -> None:
     """Appears whole or not at all."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.stem, suffix=".part", delete=False) as file:
         try:
-            file.write(hashlib.sha256(plan).digest() + plan)
+            file.write(data)
             file.close()
             os.replace(file.name, path)
         except BaseException:

@@ -10,8 +10,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from engines.runtime.device_call import BoundEngine, buffers
 from engines.runtime.engine import Engine, EngineDescription, EngineError, EngineUnavailable, Precision
 from engines.runtime.sidecar import Sidecar
+from kernels.cuda_device import CudaDevice
+from kernels.device import Device
 
 
 class TorchEngine(Engine):
@@ -49,18 +52,55 @@ class TorchEngine(Engine):
             ),
         )
 
-    @torch.inference_mode()
     def _infer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        assert self._network is not None
         arrays = [np.ascontiguousarray(inputs[spec.name]) for spec in self.inputs]
-        tensors = [torch.from_numpy(array).to(self._device) for array in arrays]
+        result = self._forward([torch.from_numpy(array).to(self._device) for array in arrays])
+        return {spec.name: result[spec.name].cpu().numpy().astype(spec.dtype) for spec in self.outputs}
+
+    @torch.inference_mode()
+    def _forward(self, tensors: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        assert self._network is not None
         with torch.autocast(self._device.type, dtype=self._float) if self._float else nullcontext():
             result = self._network(*tensors)
         if isinstance(result, torch.Tensor):
             result = (result,)
         if not isinstance(result, dict):
             result = {spec.name: value for spec, value in zip(self.outputs, result, strict=True)}
-        return {spec.name: result[spec.name].cpu().numpy().astype(spec.dtype) for spec in self.outputs}
+        return result
+
+    def _bind(self, batch: int, device: Device) -> BoundEngine:
+        """The network on the device's own memory, through DLPack; on a GPU recorded as a CUDA graph."""
+        if device.is_gpu != (self._device.type == "cuda"):
+            raise EngineUnavailable(f"torch runs on {self._device}, its buffers cannot be on {device}")
+        inputs, outputs = buffers(self.inputs, batch, device), buffers(self.outputs, batch, device)
+        tensors = [torch.from_dlpack(inputs[spec.name]) for spec in self.inputs]
+        targets = {name: torch.from_dlpack(array) for name, array in outputs.items()}
+
+        @torch.inference_mode()
+        def forward() -> None:
+            for name, value in self._forward(tensors).items():
+                targets[name].copy_(value)
+
+        if not device.is_gpu:
+            return BoundEngine(batch, inputs, outputs, lambda stream=None: forward())
+        assert isinstance(device, CudaDevice)
+        # torch keeps what the graph allocates in a pool of the graph's own, so torch itself has to record it.
+        for array in inputs.values():
+            device.fill(array, 0)
+        device.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.stream(torch.cuda.Stream()):
+            for _ in range(3):  # cuDNN chooses its algorithms
+                forward()
+        torch.cuda.synchronize()
+        with torch.cuda.graph(graph):
+            forward()
+
+        def replay(stream: object = None) -> None:
+            with torch.cuda.stream(torch.cuda.ExternalStream(int(device.stream(stream).handle))):
+                graph.replay()
+
+        return BoundEngine(batch, inputs, outputs, replay)
 
     def _release(self) -> None:
         self._network = None
