@@ -25,4 +25,11 @@ def build(network: str, preset: str) -> nn.Module:
         from engines.networks.bilayer.export import build_deployed
 
         return build_deployed(preset)
-    raise ValueError(f"network is {network!r}, it must be one of trunk, locator, bilayer; export the weights again")
+    if network in ("smplr", "ordinal", "regressors"):
+        from engines.networks import points
+
+        return points.build_deployed(network, preset)
+    raise ValueError(
+        f"network is {network!r}, it must be one of trunk, locator, bilayer, smplr, ordinal, regressors; "
+        "export the weights again"
+    )

@@ -10,6 +10,9 @@ NETWORKS = {
     "locator": "engines.training.train_locator",
     "bilayer": "engines.training.train_bilayer",
     "lifter": "engines.training.train_lifter",
+    "bodynet": "engines.training.train_bodynet",
+    "smplr": "engines.training.train_smplr",
+    "ordinal": "engines.training.train_ordinal",
 }
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from engines.body.rotations import rotation_matrices
 from engines.networks.bilayer.kinematics import Kinematics
 from engines.training.corruption import Corruption, corrupt
 from engines.training.motion_capture import PoseBank
@@ -76,10 +77,7 @@ def axis_rotation(axis: int, angle: Tensor) -> Tensor:
 
 def small_rotations(vectors: Tensor) -> Tensor:
     """Rotation vectors (..., 3) -> matrices (..., 3, 3)."""
-    x, y, z = vectors.unbind(-1)
-    zero = torch.zeros_like(x)
-    skew = torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), -1).unflatten(-1, (3, 3))
-    return torch.linalg.matrix_exp(skew)
+    return torch.from_numpy(rotation_matrices(vectors.numpy()))
 
 
 class GeometrySource:

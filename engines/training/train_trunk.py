@@ -13,6 +13,7 @@ import torch
 from engines.networks.hourglass import PRESETS, Trunk
 from engines.training.augment import AugmentRanges
 from engines.training.evaluate.trunk import point_accuracy
+from engines.training.losses.ordinal import order_loss
 from engines.training.losses.trunk import depth_loss, heatmap_loss, heatmap_targets, part_loss
 from engines.training.memory_format import channels_last
 from engines.training.muon import HiddenMuon
@@ -27,8 +28,14 @@ POINT_WEIGHTS = (0.5, 1.0)
 """First stack's share of the heatmap loss, last stack's."""
 
 
-def batch_loss(trunk: Trunk, batch: TrunkBatch, device: torch.device) -> tuple[torch.Tensor, dict[str, float]]:
-    """Multi-task loss of one batch and its terms."""
+def batch_loss(
+    trunk: Trunk, batch: TrunkBatch, device: torch.device, *, ordinal: float = 0.0, metric: bool = True
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Multi-task loss of one batch and its terms.
+
+    ``ordinal``: weight of the ranking loss on the order of known depths (`losses.ordinal`); without ``metric`` that
+    order is all that is learned of depth, and any numbers that grow with depth will do for labels.
+    """
     size = batch.images.shape[1]
     images = torch.from_numpy(batch.images).to(device).permute(0, 3, 1, 2).to(memory_format=torch.channels_last)
     points, depth, parts = (torch.from_numpy(x).to(device) for x in (batch.points, batch.depth, batch.parts))
@@ -39,8 +46,11 @@ def batch_loss(trunk: Trunk, batch: TrunkBatch, device: torch.device) -> tuple[t
     terms = {
         "points": sum(s * heatmap_loss(h, target, weight) for s, h in zip(shares, output.heatmaps, strict=True)),
         "parts": 0.5 * part_loss(output.parts, parts),
-        "depth": 1.0 * depth_loss(output.depth, depth),
     }
+    if metric:
+        terms["depth"] = 1.0 * depth_loss(output.depth, depth)
+    if ordinal:
+        terms["order"] = ordinal * order_loss(output.depth, depth)
     return sum(terms.values()), {name: float(term.detach()) for name, term in terms.items()}  # type: ignore[return-value]
 
 
@@ -80,6 +90,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--synthetic", type=Path, help="folder of factory shards")
     parser.add_argument("--synthetic-share", type=float, default=0.25)
     parser.add_argument("--everything", action="store_true", help="also photographs without an open licence")
+    parser.add_argument("--ordinal", type=float, default=0.0, help="weight of the ranking loss on depth order")
+    parser.add_argument("--no-metric-depth", action="store_true", help="learn the order of depths alone")
     parser.add_argument("--optimiser", choices=("muon", "adamw"), default="muon")
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--sizes", default="128:0.4,160:0.7,192:1", help="crop side until this share of the schedule")
@@ -116,7 +128,9 @@ def main(argv: list[str]) -> int:
 
     with Prefetcher(lambda: draw_batch(rng, sources, arguments.batch, size_now(), AugmentRanges())) as batches:
         for _ in run.steps():
-            loss, terms = batch_loss(trunk, batches.next(), device)
+            loss, terms = batch_loss(
+                trunk, batches.next(), device, ordinal=arguments.ordinal, metric=not arguments.no_metric_depth
+            )
             loss.backward()
             run.descend(arguments.batch, **terms)
             if run.validation_due():

@@ -1,0 +1,15 @@
+"""SMPLR: points and depths -> denoising autoencoder -> clean 3D points -> two MLPs -> body.
+
+See docs/methods/smplr.md.
+"""
+
+from __future__ import annotations
+
+from engines.body import BodyModel
+from engines.methods.cloud_lifter import CloudLifter, open_cloud_lifter
+from engines.runtime.engine import Precision, Runtime
+
+
+def open_lifter(body: BodyModel, *, runtime: Runtime, precision: Precision, preset: str, threads: int) -> CloudLifter:
+    """The shipped networks. Raises EngineError where they cannot run here."""
+    return open_cloud_lifter("smplr", body, runtime=runtime, precision=precision, preset=preset, threads=threads)
