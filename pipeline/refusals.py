@@ -2,7 +2,8 @@
 
 The locator's threshold is low, so that it proposes a coat on a stand whenever it looks; each proposal costs a crop and
 a run of the trunk. A place that was refused is left alone for a while, twice as long each time it is refused again, and
-looked at before that where the locator has become clearly surer: then somebody may have come to stand there.
+looked at before that where the locator has become clearly surer: then somebody may have come to stand there. People
+whom the trunk half recognises are not refused in this sense; they are asked for again at the next detection.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import numpy as np
 
 from pipeline.person_box import box_iou
 
+CLEARLY_NOBODY = 0.5
+"""Below this score of the estimate there is nobody. In the clip of people who come one by one, 99.6 % of what scored
+lower were no people, and of the people who were refused at first four in five scored higher."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.3, 2.4
 SAME_PLACE_IOU = 0.6
 CLEARLY_SURER = 0.1

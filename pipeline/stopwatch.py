@@ -27,6 +27,8 @@ class Stopwatch:
         self._inside = threading.local()
         self.total_ms: Counter[str] = Counter()
         """Bucket -> milliseconds of all its calls."""
+        self.cpu_ms: Counter[str] = Counter()
+        """Bucket -> the same in processor time of the calling threads: without waiting for a processor or a lock."""
         self.calls: Counter[str] = Counter()
 
     @property
@@ -42,15 +44,17 @@ class Stopwatch:
             if self.running or (self._within is not None and not self._within.running):
                 return original(target, *args, **kwargs)
             self._inside.busy = True
-            started_ns = time.perf_counter_ns()
+            started_ns, cpu_started_ns = time.perf_counter_ns(), time.thread_time_ns()
             try:
                 return original(target, *args, **kwargs)
             finally:
                 elapsed_ms = (time.perf_counter_ns() - started_ns) / 1e6
+                cpu_ms = (time.thread_time_ns() - cpu_started_ns) / 1e6
                 self._inside.busy = False
                 bucket = self._key(target) if self._key else self._method
                 with self._lock:
                     self.total_ms[bucket] += elapsed_ms  # type: ignore[assignment]
+                    self.cpu_ms[bucket] += cpu_ms  # type: ignore[assignment]
                     self.calls[bucket] += 1
 
         setattr(self._owner, self._method, timed)

@@ -34,7 +34,7 @@ from pipeline.person_box import (
     person_box,
     visible_fraction,
 )
-from pipeline.refusals import RefusedPlaces
+from pipeline.refusals import CLEARLY_NOBODY, RefusedPlaces
 from pipeline.types import Frame
 
 _REACH = 0.6
@@ -50,6 +50,8 @@ _STAY_BONUS = 1.2
 """A followed person counts as so much larger where only the largest are kept, so that two alike do not alternate."""
 _VISIBLE = 0.1
 """A person of whose box less than this is in the picture has left it."""
+_JUST_GONE_S = 0.4
+"""So long after somebody was lost they are looked for in every frame in which a detection seemed to be them."""
 _LONGEST_GAP_S = 1.0
 """Between two frames, however short the memory of lost people is."""
 _EVIDENCE_POINTS = 8
@@ -216,6 +218,8 @@ class Tracker:
             or np.sort(points_px[:, 2])[-_EVIDENCE_POINTS:].mean() < self.settings.min_confidence
             or visible_fraction(box, *frame.size) < _VISIBLE
         ):
+            if track.phase == "new" and track.proposed is not None and score < CLEARLY_NOBODY:
+                self._refused.add(track.proposed[:4], float(track.proposed[4]), self._now_s)
             self._lose(track)
         else:
             track.measured, track.measured_box = np.asarray(points_px, np.float32), box
@@ -318,14 +322,12 @@ class Tracker:
         """Nobody is where the track is; a track that never was confirmed is dropped."""
         track.measured = None
         if track.phase == "new":
-            if track.proposed is not None:
-                self._refused.add(track.proposed[:4], float(track.proposed[4]), self._now_s)
             self._tracks.remove(track)
             self._unpublished.append(track.track_id)
         else:
             track.phase = "lost"
-            # Who was only thought to be found again did not go just now: the next detection has time.
-            self._somebody_went |= track.proposed is None
+            # For somebody long gone who only seemed to be back, the next detection has time.
+            self._somebody_went |= track.proposed is None or self._now_s - track.seen_s < _JUST_GONE_S
 
     def _remember_colours(self, track: _Track, image: np.ndarray) -> None:
         # Not while somebody overlaps: the colours could be theirs.

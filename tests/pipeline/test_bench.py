@@ -19,6 +19,7 @@ def measurement(streams: int = 1, fps: float = 40.0, estimator_ms: float = 22.0)
         network_ms={"trunk.int8.onnx": 15.0, "locator.int8.onnx": 5.0},
         estimator_ms=estimator_ms,
         sinks_ms=0.5,
+        outside_cpu_ms=2.0,
     )
 
 

@@ -56,3 +56,10 @@ def test_only_calls_within_another_watch_count():
         Outer().run()
     assert inner.calls == {"inner": 1}
     assert inner.total_ms["inner"] <= outer.total_ms["run"]
+
+
+def test_waiting_is_no_processor_time():
+    with Stopwatch(Worker, "work") as watch:
+        Worker().work(24)
+    assert watch.total_ms["work"] >= 25 * 2
+    assert 0 < watch.cpu_ms["work"] < watch.total_ms["work"] / 2
