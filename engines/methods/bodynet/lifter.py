@@ -1,0 +1,80 @@
+"""`--method bodynet`: a first guess by the default lifter, the volume of the body, the body model fitted to both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from engines.body import BodyModel
+from engines.fitting.consistency import Pull
+from engines.fitting.image_evidence import ImageEvidence
+from engines.methods.bilayer import BilayerLifter
+from engines.methods.bilayer import open_lifter as open_bilayer
+from engines.methods.bodies import Bodies
+from engines.methods.bodynet.fit import SurfaceFit
+from engines.methods.bodynet.grid import GridView
+from engines.methods.bodynet.surface import surface_points
+from engines.methods.evidence import CropRequest, Evidence
+from engines.runtime import Engine, load_engine
+from engines.runtime.engine import Precision, Runtime
+
+SURFACE_POINTS = 220
+
+
+class BodyNetLifter:
+    """See `engines.methods.trunk_method.Lifter`; ``engine`` is `engines.networks.bodynet` with one class."""
+
+    def __init__(self, engine: Engine, guess: BilayerLifter, body: BodyModel) -> None:
+        self.engines = (*guess.engines, engine)
+        self._engine, self._guess, self._fit = engine, guess, SurfaceFit(body)
+
+    def __call__(self, evidence: Evidence, requests: list[CropRequest]) -> Bodies:
+        """See `engines.methods.trunk_method.Lifter`."""
+        guess = self._guess(evidence, requests)
+        grid = GridView.of_requests(requests)
+        occupancy = self.volumes(evidence, grid, guess.translation)
+        seen = ImageEvidence.of(
+            evidence.points_px,
+            evidence.depth_m,
+            [request.intrinsics for request in requests],
+            grid.centers_px,
+            Pull().confidence_power,
+        )
+        found = []
+        for row, volume in enumerate(occupancy):
+            here = slice(row, row + 1)
+            body = Bodies(
+                pose=guess.pose[here],
+                betas=guess.betas[here],
+                translation=guess.translation[here],
+                joints=guess.joints[here],
+            )
+            surface = surface_points(volume, SURFACE_POINTS)
+            if surface is not None:
+                body = self._fit.fit(body, seen.rows(np.arange(row, row + 1)), grid.row(row), surface)
+            found.append(body)
+        names = ("pose", "betas", "translation", "joints")
+        return replace(guess, **{name: np.concatenate([getattr(body, name) for body in found]) for name in names})
+
+    def volumes(self, evidence: Evidence, grid: GridView, root: np.ndarray) -> np.ndarray:
+        """(B, G, G, G) occupancy, axes depth, height, width; root (B, 3): the pelvis as far as it is known."""
+        # One at a time: a volume is a megabyte, and the network is compiled for one.
+        inputs = {
+            "crops": evidence.crops,
+            "heatmaps": evidence.outputs["heatmaps"],
+            "parts": evidence.outputs["parts"],
+            "depth": grid.depth_units(evidence.depth_m, root),
+        }
+        return self._engine({name: np.ascontiguousarray(value) for name, value in inputs.items()})["occupancy"]
+
+
+def open_lifter(body: BodyModel, *, runtime: Runtime, precision: Precision, preset: str, threads: int) -> BodyNetLifter:
+    """The shipped networks. Raises EngineError where they cannot run here."""
+    from engines.methods import WEIGHTS
+
+    guess = open_bilayer(body, runtime=runtime, precision=precision, preset=preset, threads=threads)
+    # Not quantised: the sibling that int8 asks for does not exist.
+    own: Precision = "auto" if precision == "int8" else precision
+    engine = load_engine(WEIGHTS / f"bodynet-{preset}.onnx", runtime, own, threads)
+    return BodyNetLifter(engine, guess, body)
