@@ -25,11 +25,15 @@ def build(network: str, preset: str) -> nn.Module:
         from engines.networks.bilayer.export import build_deployed
 
         return build_deployed(preset)
+    if network == "bodynet":
+        from engines.networks.bodynet import build_bodynet
+
+        return build_bodynet(preset)
     if network in ("smplr", "ordinal", "regressors"):
         from engines.networks import points
 
         return points.build_deployed(network, preset)
     raise ValueError(
-        f"network is {network!r}, it must be one of trunk, locator, bilayer, smplr, ordinal, regressors; "
+        f"network is {network!r}, it must be one of trunk, locator, bilayer, bodynet, smplr, ordinal, regressors; "
         "export the weights again"
     )

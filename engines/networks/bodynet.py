@@ -74,9 +74,11 @@ class BodyNet(nn.Module):
         self.norm = nn.BatchNorm2d(width)
         self.body = nn.Sequential(Hourglass(preset.levels, width), Residual(width, width))
         self.head = PixelHead(width, preset.grid * preset.classes)
+        bias = self.head.conv.bias
+        assert bias is not None
         with torch.no_grad():
             # Multi-class: the classes of a cell are neighbours, background first.
-            self.head.conv.bias.view(preset.grid, preset.classes, 4)[:, 0] = (
+            bias.view(preset.grid, preset.classes, 4)[:, 0] = (
                 _EMPTY_LOGIT if preset.classes == 1 else -_EMPTY_LOGIT
             )
 

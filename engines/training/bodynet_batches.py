@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,8 @@ class VolumeSource:
         """Samples as they are, in order."""
         return _tensors(*self._gather(np.arange(start, min(stop, len(self)))))
 
-    def _gather(self, index: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _gather(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, Any]:
+        """Inputs, voxels, seen, classes or None; copies."""
         where = np.searchsorted(self._starts, index, side="right") - 1
         picks = [(self._files[file], int(i - self._starts[file])) for file, i in zip(where, index, strict=True)]
         bits = {n: np.stack([getattr(file, n)[row] for file, row in picks]) for n in ("voxels", "seen")}
@@ -84,8 +86,10 @@ class VolumeSource:
         classes = None
         if self._classes is not None:
             classes = np.stack([self._label(v, file.mesh[row]) for v, (file, row) in zip(voxels, picks, strict=True)])
-        inputs = (np.stack([getattr(file, n)[row] for file, row in picks]) for n in ("crops", "maps", "depth"))
-        return (*inputs, voxels, seen, classes)  # type: ignore[return-value]
+        crops, maps, depth = (
+            np.stack([getattr(file, n)[row] for file, row in picks]) for n in ("crops", "maps", "depth")
+        )
+        return crops, maps, depth, voxels, seen, classes
 
     def _label(self, voxels: np.ndarray, mesh: np.ndarray) -> np.ndarray:
         """(G, G, G) int64: inside the body the class of the nearest vertex."""

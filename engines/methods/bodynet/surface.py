@@ -32,10 +32,10 @@ def surface_points(occupancy: np.ndarray, count: int) -> SurfacePoints | None:
     inside = occupancy > LEVEL
     if inside.sum() < _FEWEST:
         return None
-    low, high = zip(*(_extent(inside.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))), strict=True)
-    box = tuple(slice(max(a - 2, 0), b + 3) for a, b in zip(low, high, strict=True))
+    there = np.argwhere(inside)
+    box = tuple(slice(max(a - 2, 0), b + 3) for a, b in zip(there.min(0), there.max(0), strict=True))
     values, inside = occupancy[box].astype(np.float64), inside[box]
-    slopes = np.stack(np.gradient(values))
+    slopes = np.stack([np.gradient(values, axis=axis) for axis in range(3)])
     found = []
     for axis in range(3):
         near = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
@@ -73,8 +73,3 @@ def surface_mesh(occupancy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     vertices, faces, _, _ = marching_cubes(np.pad(occupancy, 1).astype(np.float32), LEVEL, gradient_direction="descent")
     places = (vertices - 0.5) * (2 / np.array(occupancy.shape, np.float32)) - 1
     return np.ascontiguousarray(places[:, ::-1], np.float32), np.ascontiguousarray(faces, np.int32)
-
-
-def _extent(line: np.ndarray) -> tuple[int, int]:
-    there = np.flatnonzero(line)
-    return int(there[0]), int(there[-1])
