@@ -49,11 +49,12 @@ class CloudLifter:
             np.array([request.side_px for request in requests]),
         )
         points, regressors = self.engines
-        outputs = dict(regressors({"cloud": points(prepared.inputs)["cloud"]}))
+        cloud = points({spec.name: prepared.inputs[spec.name] for spec in points.inputs})["cloud"]
+        outputs = dict(regressors({"cloud": cloud}))
         seen = prepared.inputs["points"]
         # Squared confidences, as in the placement that starts from this guess.
-        cloud = np.concatenate((outputs["landmarks"], outputs["joints"]), 1)
-        outputs["placement"] = weak_perspective(cloud, seen[..., :2], seen[..., 2] ** 2)
+        own = np.concatenate((outputs["landmarks"], outputs["joints"]), 1)
+        outputs["placement"] = weak_perspective(own, seen[..., :2], seen[..., 2] ** 2)
         return finish(outputs, prepared, self._body)
 
 

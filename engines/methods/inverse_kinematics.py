@@ -14,6 +14,8 @@ from engines.keypoints import COCO_NAMES, JOINT_NAMES, JOINT_PARENTS, NUM_COCO, 
 
 LEAN = 1e-3
 """m^2: pull towards the parent's rotation; a forearm of 25 cm weighs 60 times as much."""
+FACE = COCO_NAMES.index("right_ear")
+"""The last landmark of the head."""
 HINGES = {
     # Joint, the next two along the limb, axis of the hinge at rest: the normal of upper and lower part when bent.
     "left_hip": ("left_knee", "left_ankle", (1.0, 0.0, 0.0)),
@@ -36,6 +38,8 @@ def _carried() -> tuple[tuple[int, ...], ...]:
 
 
 CARRIED = _carried()
+SKIN = 0.1
+"""Weight of limbs' landmarks beside their joints: they move with the skin, not with the bone alone."""
 
 
 def kabsch(covariance: np.ndarray) -> np.ndarray:
@@ -45,8 +49,13 @@ def kabsch(covariance: np.ndarray) -> np.ndarray:
     return u @ vt
 
 
-def solve_rotations(cloud: np.ndarray, betas: np.ndarray, body: BodyModel) -> np.ndarray:
-    """Points (B, 41, 3) metres, shapes (B, 10) -> local rotations (B, 24, 3, 3) float32; row 0 in the points' axes."""
+def solve_rotations(
+    cloud: np.ndarray, betas: np.ndarray, body: BodyModel, lean_on: np.ndarray | None = None
+) -> np.ndarray:
+    """Points (B, 41, 3) metres, shapes (B, 10) -> local rotations (B, 24, 3, 3) float32; row 0 in the points' axes.
+
+    ``lean_on``: local rotations (B, 24, 3, 3) to prefer where points say little, instead of the parent's turn.
+    """
     count = len(cloud)
     zero = np.zeros((count, 3), np.float32)
     rest_body = body.forward(np.zeros((count, NUM_JOINTS, 3), np.float32), betas, zero)
@@ -55,10 +64,15 @@ def solve_rotations(cloud: np.ndarray, betas: np.ndarray, body: BodyModel) -> np
     turns = np.tile(np.eye(3), (count, NUM_JOINTS, 1, 1))
     for joint, (name, parent) in enumerate(zip(JOINT_NAMES, JOINT_PARENTS, strict=True)):
         points, at = list(CARRIED[joint]), NUM_COCO + joint
-        covariance = np.zeros((count, 3, 3)) if parent < 0 else LEAN * turns[:, parent]
+        above = turns[:, max(parent, 0)]
+        if lean_on is not None:
+            covariance = LEAN * (above @ lean_on[:, joint] if parent >= 0 else lean_on[:, 0])
+        else:
+            covariance = LEAN * above if parent >= 0 else np.zeros((count, 3, 3))
         if points:
             arms = seen[:, points] - seen[:, at, None]
-            covariance = covariance + arms.transpose(0, 2, 1) @ (rest[:, points] - rest[:, at, None])
+            weights = np.array([SKIN if FACE < point < NUM_COCO else 1.0 for point in points])[:, None]
+            covariance = covariance + arms.transpose(0, 2, 1) @ ((rest[:, points] - rest[:, at, None]) * weights)
         if name in HINGES:
             middle, end, axis = HINGES[name]
             upper = seen[:, NUM_COCO + JOINT_NAMES.index(middle)] - seen[:, at]

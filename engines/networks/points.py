@@ -23,7 +23,7 @@ REGRESSOR_WIDTHS = {"small": 512, "large": 1024}
 CLOUD = ("cloud", (NUM_POINTS, 3))
 INPUTS = {
     "smplr": (("points", (NUM_POINTS, 5)), ("camera", (1,))),
-    "ordinal": (("points", (NUM_POINTS, 5)), ("camera", (1,))),
+    "ordinal": (("points", (NUM_POINTS, 5)),),
     "regressors": (CLOUD,),
 }
 OUTPUTS = {
@@ -50,7 +50,7 @@ class DeployedRegressors(nn.Module):
 
 
 def build_cloud(name: str, preset: str) -> nn.Module:
-    """The untrained network from points (B, 41, 5) and camera (B, 1) to a cloud (B, 41, 3)."""
+    """The untrained network from points (B, 41, 5), and camera (B, 1), to a cloud (B, 41, 3)."""
     if name == "ordinal":
         return ReconstructionNet(RECONSTRUCTIONS[preset])
     return DenoisingAutoencoder(AUTOENCODER_WIDTHS[preset])

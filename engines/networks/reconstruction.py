@@ -64,7 +64,7 @@ def fill_box(points: Tensor) -> Tensor:
 
 
 class ReconstructionNet(nn.Module):
-    """See the module. Same inputs and output as `engines.networks.smplr.DenoisingAutoencoder`."""
+    """See the module; called as `engines.networks.smplr.DenoisingAutoencoder` is."""
 
     def __init__(self, preset: ReconstructionPreset) -> None:
         super().__init__()
@@ -78,8 +78,8 @@ class ReconstructionNet(nn.Module):
         self.units = nn.Sequential(*(BilinearUnit(preset.width, preset.dropout) for _ in range(preset.units)))
         self.head = nn.Linear(preset.width, NUM_POINTS * 3)
 
-    def forward(self, points: Tensor, camera: Tensor) -> Tensor:
-        """points (B, 41, 5); the camera is not read -> (B, 41, 3) metres relative to the pelvis."""
+    def forward(self, points: Tensor, camera: Tensor | None = None) -> Tensor:
+        """points (B, 41, 5) -> (B, 41, 3) metres relative to the pelvis; the camera is not read."""
         columns = [fill_box(points), points[..., 3:4]]
         if self.preset.confidence:
             columns.append(points[..., 2:3])

@@ -13,6 +13,7 @@ NETWORKS = {
     "bodynet": "engines.training.train_bodynet",
     "smplr": "engines.training.train_smplr",
     "ordinal": "engines.training.train_ordinal",
+    "ordinal-heads": "engines.training.train_ordinal_heads",
 }
 
 

@@ -1,6 +1,6 @@
 """The product against the keypoint teacher on real clips.
 
-    python -m engines.training.evaluate.clips --clips DIR --teachers DIR [--out runs/clips] [-- --method smplr ...]
+    python -m engines.training.evaluate.clips --clips DIR --teachers DIR [--method smplr] [--out runs/clips] [-- ...]
 
 Runs `run_stream` on every clip with --record, in a process of its own, as a user would; reads the pose logs back; and
 compares them with NanoDet + MoveNet Thunder, whose labels are kept in the cache. What follows `--` goes to the product.
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from engines.body import BodyModel, load_body
+from engines.methods import METHODS
 from engines.training.evaluate.agreement import (
     LIMB_JOINTS,
     LIMB_POINTS,
@@ -146,6 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="folder of videos, or one video")
     parser.add_argument("--teachers", type=Path, required=True, help="folder of the teachers' ONNX files")
+    parser.add_argument("--method", default="bilayer", choices=list(METHODS))
     parser.add_argument("--out", type=Path, default=Path("runs/clips"), help="pose logs, figures, sheet")
     parser.add_argument("--cache", type=Path, default=Path("runs/teacher"), help="where the teacher's labels are kept")
     parser.add_argument("--reuse", action="store_true", help="compare the logs that are in --out already")
@@ -161,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for clip in clips:
         log = args.out / f"{clip.stem}.mcap"
         if not (args.reuse and log.is_file()):
-            record_clip(clip, log, arguments[split + 1 :])
+            record_clip(clip, log, ["--method", args.method, *arguments[split + 1 :]])
         labels = cached_labels(clip, args.teachers, args.cache, args.threads)
         rows[clip.stem], matches, errors = compare(read_pose_log(log), labels, model)
         worst += [(clip.stem, frame, error) for frame, error in worst_frames(matches, errors)]

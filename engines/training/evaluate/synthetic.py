@@ -1,7 +1,8 @@
-"""3D accuracy of a method on rendered people whose truth is known: ``python -m engines.training.evaluate.synthetic``.
+"""3D accuracy of methods on rendered people whose truth is known: ``python -m engines.training.evaluate.synthetic``.
 
-Runs the product's own method (engines, not torch) on the crops of the factory's validation shards: poses, backgrounds
-and seeds that no training has seen.
+Runs the product's own methods (engines, not torch) on the crops of the factory's validation shards: poses, backgrounds
+and seeds that no training has seen. With --true-points each method also lifts what a perfect trunk would have given it,
+which tells apart what lifter and trunk owe.
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -17,37 +22,77 @@ from engines.body import BodyModel, load_body
 from engines.camera import Intrinsics
 from engines.estimate import BodyEstimate
 from engines.keypoints import JOINT_NAMES
-from engines.methods import CropRequest, Method, create_method
+from engines.methods import METHODS
+from engines.methods.evidence import CropRequest, Evidence, EvidenceReader
+from engines.methods.trunk_method import Lifter, load_trunk
 from engines.metrics import LIMB_JOINTS, distances, mpjpe, pa_mpjpe, pve
 from engines.training.factory.cropview import STORED_PADDING
-from engines.training.synthetic_source import SyntheticSource
+from engines.training.synthetic_source import SyntheticSource, relative_depth
 
+BATCH = 8
 VERTEX_LEVEL = 1
 MIN_VISIBLE = 12
 """People of whose 24 joints fewer lie in the picture are reported apart: nobody can know what is not seen."""
 
 
-def estimate_all(method: Method, source: SyntheticSource, limit: int | None, batch: int = 8) -> list[BodyEstimate]:
-    """One estimate per sample, in order."""
-    count = min(len(source), limit or len(source))
-    found: list[BodyEstimate] = []
-    for start in range(0, count, batch):
-        requests = []
-        for index in range(start, min(start + batch, count)):
-            shard, row = source.at(index)
-            image = shard.image(row)
-            fx, fy, cx, cy = (float(value) for value in shard.K[row])
-            side = image.shape[0]
-            requests.append(
-                CropRequest(
-                    image=image,
-                    center_px=np.array([side / 2, side / 2]),
-                    side_px=side / STORED_PADDING,
-                    intrinsics=Intrinsics(fx=fx, fy=fy, cx=cx, cy=cy),
+def request_of(source: SyntheticSource, index: int) -> CropRequest:
+    """A sample as a tracker would ask for it."""
+    shard, row = source.at(index)
+    image = shard.image(row)
+    fx, fy, cx, cy = (float(value) for value in shard.K[row])
+    side = image.shape[0]
+    return CropRequest(
+        image=image,
+        center_px=np.array([side / 2, side / 2]),
+        side_px=side / STORED_PADDING,
+        intrinsics=Intrinsics(fx=fx, fy=fy, cx=cx, cy=cy),
+        person=index,
+    )
+
+
+def with_truth(evidence: Evidence, source: SyntheticSource, indices: range, *, depths: bool) -> Evidence:
+    """The same evidence with the true points of those in the picture, and true depths or none."""
+    points, depth = evidence.points_px.copy(), np.full_like(evidence.depth_m, np.nan)
+    for slot, index in enumerate(indices):
+        shard, row = source.at(index)
+        points[slot] = shard.points[row]
+        points[slot, :, 2] = shard.points[row, :, 2] > 0
+        if depths:
+            depth[slot] = relative_depth(shard, row)
+    return replace(evidence, points_px=points, depth_m=depth)
+
+
+def estimate_all(
+    reader: EvidenceReader, lifters: Mapping[str, Lifter], source: SyntheticSource, count: int, *, truth: bool
+) -> tuple[dict[str, list[BodyEstimate]], np.ndarray]:
+    """Estimates per method and kind of points, one per sample in order, and the reader's points (count, 41, 3).
+
+    The reader looks once at each crop for all methods. With ``truth`` each method lifts the true points too.
+    """
+    found: dict[str, list[BodyEstimate]] = {}
+    points = []
+    for start in range(0, count, BATCH):
+        indices = range(start, min(start + BATCH, count))
+        requests = [request_of(source, index) for index in indices]
+        crops = reader.crops(requests)
+        evidence = reader.read(reader.infer(crops), crops, requests)
+        points.append(evidence.points_px)
+        kinds = {"": evidence}
+        if truth:
+            kinds |= {
+                words: with_truth(evidence, source, indices, depths=depths)
+                for words, depths in ((", true points", False), (", true points and depths", True))
+            }
+        for (name, lifter), (kind, given) in product(lifters.items(), kinds.items()):
+            bodies = lifter(given, requests)
+            found.setdefault(name + kind, []).extend(
+                BodyEstimate(
+                    pose=bodies.pose[row], betas=bodies.betas[row], translation=bodies.translation[row],
+                    joints=bodies.joints[row], points_px=given.points_px[row], score=1.0, quality=float("nan"),
                 )
-            )
-        found += method.estimate(requests, {})
-    return found
+                for row in range(len(requests))
+            )  # fmt: skip
+    return found, np.concatenate(points)
 
 
 def accuracy(estimates: list[BodyEstimate], source: SyntheticSource, body: BodyModel) -> dict[str, float]:
@@ -94,7 +139,7 @@ def mean_pose_estimates(source: SyntheticSource, body: BodyModel, count: int) ->
     return found
 
 
-def plain_lifter_accuracy(weights: Path, estimates: list[BodyEstimate], source: SyntheticSource) -> dict[str, float]:
+def plain_lifter_accuracy(weights: Path, points: np.ndarray, source: SyntheticSource) -> dict[str, float]:
     """The baseline that sees the trunk's 17 points alone and answers with 12 joints, millimetres."""
     import torch
 
@@ -102,10 +147,9 @@ def plain_lifter_accuracy(weights: Path, estimates: list[BodyEstimate], source: 
 
     net = PlainLifter().eval()
     net.load_state_dict(torch.load(weights, weights_only=True))
-    points = torch.from_numpy(np.stack([estimate.points_px[:17] for estimate in estimates]))
     with torch.inference_mode():
-        joints = net(points).numpy()
-    rows = [source.at(index) for index in range(len(estimates))]
+        joints = net(torch.from_numpy(points[:, :17])).numpy()
+    rows = [source.at(index) for index in range(len(points))]
     truth = np.stack([shard.joints_cam[row] for shard, row in rows])[:, list(LIMB_JOINTS)]
     whole = np.array([(shard.points[row, 17:, 2] > 0).sum() >= MIN_VISIBLE for shard, row in rows])
     return {"PA-MPJPE 12": float(pa_mpjpe(joints, truth)[whole].mean() * 1000), "people": float(whole.sum())}
@@ -115,25 +159,35 @@ def main(argv: list[str] | None = None) -> int:
     """Command line; see --help."""
     parser = argparse.ArgumentParser(prog="python -m engines.training.evaluate.synthetic", description=__doc__)
     parser.add_argument("--synthetic", type=Path, required=True, help="folder of factory shards")
-    parser.add_argument("--method", default="bilayer")
+    parser.add_argument("--method", nargs="+", default=["bilayer"], choices=list(METHODS), help="one or more")
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--lifter", type=Path, help="weights of the plain lifter, a baseline: the trunk's points in")
-    parser.add_argument("--limit", type=int)
+    parser.add_argument("--true-points", action="store_true", help="lift the true points too, without and with depths")
+    parser.add_argument(
+        "--no-mirror", action="store_true", help="one look per crop, not two"
+    )
+    parser.add_argument("--limit", type=int, help="only so many people")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args(argv)
     body = load_body()
     source = SyntheticSource(arguments.synthetic, "val")
-    method = create_method(arguments.method, body=body, runtime="openvino", precision=arguments.precision)
-    estimates = estimate_all(method, source, arguments.limit)
-    method.close()
-    table = {
-        "mean pose": accuracy(mean_pose_estimates(source, body, len(estimates)), source, body),
-        arguments.method: accuracy(estimates, source, body),
+    count = min(len(source), arguments.limit or len(source))
+    options = {"runtime": "openvino", "precision": arguments.precision, "threads": arguments.threads}
+    reader = load_trunk("small", **options, mirror=not arguments.no_mirror)
+    lifters = {
+        name: import_module(METHODS[name]).open_lifter(body, preset="small", **options) for name in arguments.method
     }
+    estimates, points = estimate_all(reader, lifters, source, count, truth=arguments.true_points)
+    for engine in (reader.engine, *(engine for lifter in lifters.values() for engine in lifter.engines)):
+        engine.close()
+    table = {"mean pose": accuracy(mean_pose_estimates(source, body, count), source, body)}
     if arguments.lifter:
-        table["plain lifter"] = plain_lifter_accuracy(arguments.lifter, estimates, source)
+        table["plain lifter"] = plain_lifter_accuracy(arguments.lifter, points, source)
+    table |= {name: accuracy(found, source, body) for name, found in estimates.items()}
+    width = max(map(len, table))
     for name, row in table.items():
-        print(f"{name:12s}", "  ".join(f"{key} {value:.1f}" for key, value in row.items()))
+        print(f"{name:{width}s}", "  ".join(f"{key} {value:.1f}" for key, value in row.items()))
     if arguments.json:
         arguments.json.write_text(json.dumps(table, indent=1) + "\n")
     return 0
