@@ -8,6 +8,16 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """A closed mesh of its own topology: what a volume shows of a person, clothes included."""
+
+    vertices: np.ndarray
+    """(V, 3) float32, metres, camera frame."""
+    faces: np.ndarray
+    """(F, 3) int32, counter-clockwise seen from outside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BodyEstimate:
     """Pose, shape and place of one body, with the evidence in the image it rests on."""
 
@@ -29,3 +39,5 @@ class BodyEstimate:
     alone or nothing."""
     silhouette_iou: float = float("nan")
     """0..1: of this, the IoU of the projected body with the trunk's segmentation; NaN where it was not computed."""
+    surface: Surface | None = None
+    """The isosurface of `bodynet`, as estimated (no filter over time moves it), where it was asked for."""

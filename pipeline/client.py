@@ -121,7 +121,8 @@ class Subscription(Iterator[BodyFrame]):
         self._streams: dict[str, _Stream] = {}
         self._ready: deque[BodyFrame] = deque()
         is_local(address)  # refuses what is no address
-        wanted = [f"{k.letter}/".encode() if stream is None else topic(k, stream) for k in Kind if k != Kind.GEOMETRY]
+        kinds = (Kind.STATIC, Kind.FRAME, Kind.RETIRE)
+        wanted = [f"{k.letter}/".encode() if stream is None else topic(k, stream) for k in kinds]
         pair = None if keys is None else (load_pair(keys, "client"), load_public(keys, "server"))
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)

@@ -94,6 +94,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Meta(description="horizontal field of view of the cameras, degrees; assumed to be 55 where nothing is given"),
     ] = None
     intrinsics: Annotated[Choice4 | None, Meta(description="fx,fy,cx,cy of the upright picture, pixels")] = None
+    bodynet_surface: Annotated[
+        bool,
+        Meta(description="publish and record the surface of bodynet's volumes too (`pip install 'bodystream[surface]'`)"),
+    ] = False
     max_frames: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="stop after so many frames of each source")
     ] = None

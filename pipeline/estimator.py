@@ -45,6 +45,7 @@ class Estimator:
                 threads=config.threads,
                 mirror=not config.fast,
                 keypoints=Path(config.keypoints).expanduser() if config.keypoints else None,
+                surfaces=config.bodynet_surface,
             )
             self._locator_engine = load_engine(
                 WEIGHTS / "locator-small.onnx", config.runtime, config.precision, config.threads

@@ -56,6 +56,7 @@ def page() -> str:
         body_table=table(layout.BODY_FIELDS),
         mesh_table=table(layout.MESH_FIELDS),
         retire_table=own(layout.RETIRE_FIELDS),
+        volume_table=own(layout.VOLUME_FIELDS),
         quaternion_scale=quantise.QUATERNION_SCALE,
         angle_deg=f"{math.degrees(quantise.MAX_ANGLE_ERROR_RAD):.4f}",
         retire_s=layout.RETIRE_AFTER_S,

@@ -44,15 +44,19 @@ def create_method(
     threads: int = 0,
     mirror: bool = True,
     keypoints: Path | None = None,
+    surfaces: bool = False,
 ) -> Method:
     """A method by its name; ``mirror`` as in `engines.methods.evidence.TrunkReader`.
 
     ``keypoints``: a keypoint network in place of the trunk, see `engines.methods.keypoint_front_end`.
+    ``surfaces``: isosurfaces of volumes in the estimates too, from `bodynet`.
     Raises ValueError for an unknown name and for keypoints where the method needs more than points, EngineError where
     its networks cannot run here.
     """
     if name not in METHODS:
         raise ValueError(f"method is {name!r}, it must be one of {', '.join(METHODS)}")
+    if surfaces and name != "bodynet":
+        raise ValueError(f"method {name} sees no volumes, only bodynet has surfaces; choose that or leave them out")
     if keypoints is not None and name not in FROM_POINTS:
         raise ValueError(
             f"method {name} reads the trunk's pictures, it cannot lift from the points of {keypoints.name}; choose one "
@@ -68,4 +72,6 @@ def create_method(
     else:
         reader = open_keypoints(keypoints, runtime, precision, threads)
     lifter = open_lifter(body, runtime=runtime, precision=precision, preset=preset, threads=threads)
+    if surfaces:
+        lifter.show_surfaces()
     return TrunkMethod(reader, lifter, body)

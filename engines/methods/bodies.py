@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engines.estimate import Surface
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bodies:
@@ -19,3 +21,5 @@ class Bodies:
     """(B, 3) metres: the pelvis."""
     joints: np.ndarray
     """(B, 24, 3) metres."""
+    surfaces: tuple[Surface | None, ...] = ()
+    """Per body, from methods that were asked for them; else empty."""

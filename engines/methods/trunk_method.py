@@ -98,6 +98,7 @@ class TrunkMethod:
                 score=float(np.sort(points[row, :NUM_COCO, 2])[-SCORED_POINTS:].mean()),
                 quality=float(qualities[row]),
                 silhouette_iou=float(ious[row]),
+                surface=bodies.surfaces[row] if bodies.surfaces else None,
             )
             for row in range(len(requests))
         ]

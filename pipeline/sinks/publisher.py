@@ -112,10 +112,12 @@ class Publisher:
         return (self._beat,)
 
     def write(self, result: FrameResult) -> None:
-        """Publish one result: the frame message, and a retire message if somebody left."""
+        """Publish one result: the frame message, surfaces if there are any, and a retire message if somebody left."""
         with self._lock:
             stream = self._stream(result.frame.stream)
             self._send(stream.frame(result, self._body, self._mesh_level))
+            for volume in stream.volumes(result):
+                self._send(volume)
             if (retired := stream.retired(result)) is not None:
                 self._send(retired)
 

@@ -36,6 +36,7 @@ from pipeline.log_format import (
     events_schema,
 )
 from pipeline.sinks.log_file import LogFile
+from pipeline.surface_log import SURFACES_TOPIC, SurfacesMessage, encode_surfaces, has_surfaces, surfaces_schema
 from pipeline.types import Frame, FrameResult
 
 FLUSH_INTERVAL_S = 0.5
@@ -142,6 +143,7 @@ class Recorder:
     def write(self, result: FrameResult) -> None:
         """Record one processed frame; never waits for the disk."""
         data, invalid_bodies = encode_frame(result)
+        surfaces = encode_surfaces(result) if has_surfaces(result) else b""
         frame = result.frame
         with self._lock:
             if self._closed:
@@ -149,7 +151,7 @@ class Recorder:
             self._last_capture_ns = frame.capture_ns
             if invalid_bodies:
                 self._note(frame.stream, "invalid_body", invalid_bodies)
-            if self._pending_bytes() + len(data) > self._max_pending_bytes:
+            if self._pending_bytes() + len(data) + len(surfaces) > self._max_pending_bytes:
                 self._frames_dropped += 1
                 self._note(frame.stream, "dropped", 1)
                 return
@@ -160,6 +162,8 @@ class Recorder:
                 self._introduce(frame)
             self._write_events()
             self._writer.add_message(self._bodies_channel, frame.capture_ns, data, frame.capture_ns, self._sequence)
+            if surfaces:
+                self._write_surfaces(frame, surfaces)
             self._sequence += 1
             self._frames_written += 1
 
@@ -260,6 +264,12 @@ class Recorder:
             self._writer.add_message(self._events_channel, time_ns, encode_event(event), time_ns)
         self._unreported.clear()
 
+    def _write_surfaces(self, frame: Frame, data: bytes) -> None:
+        if self._surfaces_channel is None:
+            schema = self._writer.register_schema(SurfacesMessage.__name__, "jsonschema", surfaces_schema())
+            self._surfaces_channel = self._writer.register_channel(SURFACES_TOPIC, "json", schema)
+        self._writer.add_message(self._surfaces_channel, frame.capture_ns, data, frame.capture_ns, self._sequence)
+
     def _is_segment_full(self, frame: Frame) -> bool:
         if self._rotate_bytes and self._files[-1].tell() >= self._rotate_bytes:
             return True
@@ -283,6 +293,7 @@ class Recorder:
         self._bodies_channel = self._writer.register_channel(BODIES_TOPIC, "json", schema)
         schema = self._writer.register_schema(EventMessage.__name__, "jsonschema", events_schema())
         self._events_channel = self._writer.register_channel(EVENTS_TOPIC, "json", schema)
+        self._surfaces_channel: int | None = None
 
     def _introduce(self, frame: Frame) -> None:
         """Write the metadata that the first frame of a stream settles."""

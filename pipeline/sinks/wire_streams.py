@@ -17,6 +17,7 @@ from pipeline.wire import (
     RetireReason,
     SourceState,
     StaticMessage,
+    VolumeMessage,
     WireBody,
 )
 from pipeline.wire.layout import EXPIRY_S, MAX_BODIES, NUM_BETAS, NUM_JOINTS, RETIRE_AFTER_S
@@ -59,6 +60,21 @@ class WireStream:
             camera_assumed=camera.assumed,
             bodies=_wire_bodies(tracked, body, mesh_level),
         )
+
+    def volumes(self, result: FrameResult) -> list[VolumeMessage]:
+        """Surfaces of the bodies that have one; they belong to the last `frame`."""
+        return [
+            VolumeMessage(
+                **self._envelope,
+                capture_ns=result.frame.capture_ns,
+                frame=result.frame.index,
+                track_id=tracked.track_id,
+                vertices=surface.vertices,
+                faces=surface.faces,
+            )
+            for tracked in result.bodies
+            if _finite(tracked) and (surface := tracked.estimate.surface) is not None
+        ]
 
     def retired(self, result: FrameResult) -> RetireMessage | None:
         """The bodies that have left, as of this result; they are forgotten."""

@@ -9,6 +9,7 @@ from pipeline.wire.messages import (
     Message,
     RetireMessage,
     StaticMessage,
+    VolumeMessage,
     WireBody,
 )
 
@@ -21,6 +22,7 @@ __all__ = [
     "RetireReason",
     "SourceState",
     "StaticMessage",
+    "VolumeMessage",
     "WireBody",
     "WireError",
     "decode",

@@ -14,6 +14,7 @@ from pipeline.wire.messages import (
     Message,
     RetireMessage,
     StaticMessage,
+    VolumeMessage,
     WireBody,
 )
 
@@ -33,6 +34,8 @@ def decode(parts: Sequence[bytes]) -> Message:
         return _static(parts, envelope)
     if kind is Kind.GEOMETRY:
         return _geometry(parts, envelope)
+    if kind is Kind.VOLUME:
+        return _volume(parts, envelope)
     return _frame(parts, envelope) if kind is Kind.FRAME else _retire(parts, envelope)
 
 
@@ -170,9 +173,13 @@ def _mesh(data: bytes, track_id: np.integer) -> np.ndarray:
         raise WireError(f"mesh of body {header['track_id']} stands in the place of body {track_id}")
     count = _limit(header["vertices"], layout.MAX_VERTICES, "vertices")
     units = _array(data[size:], "<i2", (count, 3), "mesh")
-    centre, step = _finite(header["centre"], "mesh centre"), _finite(header["step"], "mesh step")
+    return _vertices(header, units, "mesh")
+
+
+def _vertices(header: np.void, units: np.ndarray, what: str) -> np.ndarray:
+    centre, step = _finite(header["centre"], f"{what} centre"), _finite(header["step"], f"{what} step")
     with np.errstate(over="ignore", invalid="ignore"):
-        return _finite(quantise.unpack_vertices(centre, step, units), "mesh")
+        return _finite(quantise.unpack_vertices(centre, step, units), what)
 
 
 def _retire(parts: Sequence[bytes], envelope: dict) -> RetireMessage:
@@ -182,3 +189,21 @@ def _retire(parts: Sequence[bytes], envelope: dict) -> RetireMessage:
     if header["reason"] not in set(RetireReason):
         raise WireError(f"retire reason is {header['reason']}, version 1 knows 0 and 1")
     return RetireMessage(**envelope, reason=RetireReason(int(header["reason"])), track_ids=tuple(int(i) for i in ids))
+
+
+def _volume(parts: Sequence[bytes], envelope: dict) -> VolumeMessage:
+    _count(parts, 4)
+    header = _record(parts[1], layout.VOLUME, "volume header")
+    vertices = _limit(header["vertices"], layout.MAX_VERTICES, "vertices")
+    units = _array(parts[2], "<i2", (vertices, 3), "surface")
+    faces = _array(parts[3], "<u4", (_limit(header["faces"], layout.MAX_FACES, "faces"), 3), "faces")
+    if faces.size and faces.max() >= vertices:
+        raise WireError(f"a face names vertex {faces.max()}, there are {vertices}")
+    return VolumeMessage(
+        **envelope,
+        capture_ns=int(header["capture_ns"]),
+        frame=int(header["frame"]),
+        track_id=int(header["track_id"]),
+        vertices=_vertices(header, units, "surface"),
+        faces=faces,
+    )

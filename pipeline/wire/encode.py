@@ -13,6 +13,7 @@ from pipeline.wire.messages import (
     Message,
     RetireMessage,
     StaticMessage,
+    VolumeMessage,
     WireBody,
 )
 
@@ -25,7 +26,7 @@ def encode(message: Message) -> list[bytes]:
         return _static(message)
     if isinstance(message, GeometryMessage):
         return _geometry(message)
-    return _retire(message)
+    return _volume(message) if isinstance(message, VolumeMessage) else _retire(message)
 
 
 def _header(dtype: np.dtype, kind: Kind, message: Envelope) -> np.ndarray:
@@ -107,3 +108,18 @@ def _retire(message: RetireMessage) -> list[bytes]:
     header["reason"], header["ids"] = message.reason, len(message.track_ids)
     ids = np.array(message.track_ids, "<u4")
     return [layout.topic(Kind.RETIRE, message.stream), header.tobytes(), ids.tobytes()]
+
+
+def _volume(message: VolumeMessage) -> list[bytes]:
+    if len(message.vertices) > layout.MAX_VERTICES or len(message.faces) > layout.MAX_FACES:
+        raise WireError(
+            f"surface has {len(message.vertices)} vertices and {len(message.faces)} faces, "
+            f"at most {layout.MAX_VERTICES} and {layout.MAX_FACES} fit into one message"
+        )
+    header = _header(layout.VOLUME, Kind.VOLUME, message)
+    header["capture_ns"], header["frame"] = message.capture_ns, message.frame % 2**32
+    header["track_id"] = message.track_id
+    header["vertices"], header["faces"] = len(message.vertices), len(message.faces)
+    header["centre"], header["step"], units = quantise.pack_vertices(message.vertices)
+    faces = message.faces.astype("<u4").tobytes()
+    return [layout.topic(Kind.VOLUME, message.stream), header.tobytes(), units.tobytes(), faces]

@@ -44,6 +44,7 @@ class Kind(IntEnum):
     GEOMETRY = 2
     FRAME = 3
     RETIRE = 4
+    VOLUME = 5
 
     @property
     def letter(self) -> str:
@@ -87,7 +88,7 @@ def packed(fields: tuple[Field, ...]) -> np.dtype:
 COMMON_FIELDS = (
     Field("magic", "S2", 'the bytes "BS"'),
     Field("version", "u1", "1; another value means that nothing after this byte is known"),
-    Field("kind", "u1", "1 static, 2 geometry, 3 frame, 4 retire"),
+    Field("kind", "u1", "1 static, 2 geometry, 3 frame, 4 retire, 5 volume"),
     Field(
         "epoch", "<u4", "random number of this run of the publisher; another value: it was restarted, forget all ids"
     ),
@@ -161,11 +162,23 @@ RETIRE_FIELDS = (
     Field("ids", "<u2", "N, number of ids in part 2"),
 )
 
+VOLUME_FIELDS = (
+    *COMMON_FIELDS,
+    Field("capture_ns", "<i8", "as in the frame message of the same picture, which comes before"),
+    Field("frame", "<u4", "likewise"),
+    Field("track_id", "<u4", "the body it belongs to"),
+    Field("vertices", "<u4", "V, rows of part 2"),
+    Field("faces", "<u4", "F, rows of part 3"),
+    Field("centre", "<f4", "metres, camera frame", (3,)),
+    Field("step", "<f4", "metres per unit, per axis", (3,)),
+)
+
 COMMON, STATIC, GEOMETRY = packed(COMMON_FIELDS), packed(STATIC_FIELDS), packed(GEOMETRY_FIELDS)
 FRAME, BODY, MESH, RETIRE = packed(FRAME_FIELDS), packed(BODY_FIELDS), packed(MESH_FIELDS), packed(RETIRE_FIELDS)
+VOLUME = packed(VOLUME_FIELDS)
 
 _STREAM_NAME = re.compile(r"[A-Za-z0-9._-]{1,48}", re.ASCII)
-_TOPIC = re.compile(rb"([sgfr])/([A-Za-z0-9._-]{1,48})/")
+_TOPIC = re.compile(rb"([sgfrv])/([A-Za-z0-9._-]{1,48})/")
 _KIND_OF_LETTER = {kind.letter.encode(): kind for kind in Kind}
 
 
@@ -180,5 +193,5 @@ def parse_topic(data: bytes) -> tuple[Kind, str]:
     """Inverse of `topic`. Raises WireError."""
     match = _TOPIC.fullmatch(data)
     if match is None:
-        raise WireError(f"topic {data[:60]!r} is not KIND/STREAM/ with KIND one of s, g, f, r")
+        raise WireError(f"topic {data[:60]!r} is not KIND/STREAM/ with KIND one of s, g, f, r, v")
     return _KIND_OF_LETTER[match[1]], match[2].decode()

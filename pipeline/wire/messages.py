@@ -97,4 +97,17 @@ class RetireMessage(Envelope):
     track_ids: tuple[int, ...]
 
 
-Message = StaticMessage | GeometryMessage | FrameMessage | RetireMessage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeMessage(Envelope):
+    """The surface of the volume of one body of one picture."""
+
+    capture_ns: int
+    frame: int
+    track_id: int
+    vertices: np.ndarray
+    """(V, 3) float32, metres, camera frame."""
+    faces: np.ndarray
+    """(F, 3) uint32."""
+
+
+Message = StaticMessage | GeometryMessage | FrameMessage | RetireMessage | VolumeMessage

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 
 from engines.body import BodyModel
+from engines.estimate import Surface
 from engines.fitting.consistency import Pull
 from engines.fitting.image_evidence import ImageEvidence
 from engines.methods.bilayer import BilayerLifter
@@ -14,10 +16,10 @@ from engines.methods.bilayer import open_lifter as open_bilayer
 from engines.methods.bodies import Bodies
 from engines.methods.bodynet.fit import SurfaceFit
 from engines.methods.bodynet.grid import GridView
-from engines.methods.bodynet.surface import surface_points
+from engines.methods.bodynet.surface import surface_mesh, surface_points
 from engines.methods.evidence import CropRequest, Evidence
 from engines.runtime import Engine, load_engine
-from engines.runtime.engine import Precision, Runtime
+from engines.runtime.engine import EngineUnavailable, Precision, Runtime
 
 SURFACE_POINTS = 220
 
@@ -28,6 +30,13 @@ class BodyNetLifter:
     def __init__(self, engine: Engine, guess: BilayerLifter, body: BodyModel) -> None:
         self.engines = (*guess.engines, engine)
         self._engine, self._guess, self._fit = engine, guess, SurfaceFit(body)
+        self._surfaces = False
+
+    def show_surfaces(self) -> None:
+        """Isosurfaces in the bodies from now on. Raises EngineUnavailable where scikit-image is not installed."""
+        if find_spec("skimage") is None:
+            raise EngineUnavailable("surfaces of volumes need scikit-image: pip install 'bodystream[surface]'")
+        self._surfaces = True
 
     def __call__(self, evidence: Evidence, requests: list[CropRequest]) -> Bodies:
         """See `engines.methods.trunk_method.Lifter`."""
@@ -41,7 +50,7 @@ class BodyNetLifter:
             grid.centers_px,
             Pull().confidence_power,
         )
-        found = []
+        found, surfaces = [], []
         for row, volume in enumerate(occupancy):
             here = slice(row, row + 1)
             body = Bodies(
@@ -54,8 +63,13 @@ class BodyNetLifter:
             if surface is not None:
                 body = self._fit.fit(body, seen.rows(np.arange(row, row + 1)), grid.row(row), surface)
             found.append(body)
-        names = ("pose", "betas", "translation", "joints")
-        return replace(guess, **{name: np.concatenate([getattr(body, name) for body in found]) for name in names})
+            if self._surfaces:
+                surfaces.append(isosurface(volume, grid.row(row), body.translation))
+        joined = {
+            name: np.concatenate([getattr(body, name) for body in found])
+            for name in ("pose", "betas", "translation", "joints")
+        }
+        return replace(guess, **joined, surfaces=tuple(surfaces))
 
     def volumes(self, evidence: Evidence, grid: GridView, root: np.ndarray) -> np.ndarray:
         """(B, G, G, G) occupancy, axes depth, height, width; root (B, 3): the pelvis as far as it is known."""
@@ -67,6 +81,14 @@ class BodyNetLifter:
             "depth": grid.depth_units(evidence.depth_m, root),
         }
         return self._engine({name: np.ascontiguousarray(value) for name, value in inputs.items()})["occupancy"]
+
+
+def isosurface(occupancy: np.ndarray, grid: GridView, root: np.ndarray) -> Surface | None:
+    """The surface of one volume around the pelvis (1, 3); None where nobody is."""
+    vertices, faces = surface_mesh(occupancy)
+    if not len(faces):
+        return None
+    return Surface(vertices=grid.to_camera(vertices[None], root)[0].astype(np.float32), faces=faces)
 
 
 def open_lifter(body: BodyModel, *, runtime: Runtime, precision: Precision, preset: str, threads: int) -> BodyNetLifter:

@@ -60,12 +60,9 @@ def surface_mesh(occupancy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(D, H, W) probabilities -> vertices (V, 3) float32 grid units and faces (F, 3) int32, counter-clockwise from
     outside, by marching cubes; both empty where nothing is inside.
 
-    Raises ImportError where scikit-image is not installed.
+    Needs the `surface` extra.
     """
-    try:
-        from skimage.measure import marching_cubes
-    except ImportError as error:
-        raise ImportError("surfaces of volumes need scikit-image: pip install 'bodystream[surface]'") from error
+    from skimage.measure import marching_cubes
 
     if not (occupancy > LEVEL).any():
         return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)

@@ -17,6 +17,7 @@ from pipeline.wire import (
     RetireReason,
     SourceState,
     StaticMessage,
+    VolumeMessage,
     WireBody,
     encode,
 )
@@ -74,6 +75,14 @@ def messages() -> dict[str, Message]:
         "frame": FrameMessage(**frame, camera_assumed=True, bodies=(body(7), body(9))),
         "frame_with_mesh": FrameMessage(**frame, camera_assumed=False, bodies=(body(7, mesh=True),)),
         "frame_with_nobody": FrameMessage(**frame, camera_assumed=False, bodies=()),
+        "volume": VolumeMessage(
+            **ENVELOPE,
+            capture_ns=123_456_789_012_345,
+            frame=300,
+            track_id=7,
+            vertices=np.array([[0, 0, 2], [0.5, 1, 2.25], [-0.5, -1, 2.5], [0.25, 0, 2.5]], np.float32),
+            faces=np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]], np.uint32),
+        ),
         "retire": RetireMessage(**ENVELOPE, reason=RetireReason.LEFT, track_ids=(7, 65_536)),
     }
 
