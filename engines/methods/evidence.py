@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import cv2
@@ -11,6 +11,7 @@ import numpy as np
 
 from engines.camera import Intrinsics
 from engines.keypoints import PART_MIRROR, POINT_MIRROR
+from engines.methods.grouping import part_people
 from engines.runtime import Engine
 from kernels.crop_normalize import crop_batch
 from kernels.decode_heatmaps import decode_heatmaps
@@ -124,8 +125,10 @@ class TrunkReader:
     ``mirror``: look at the mirror image of each crop too and average (twice the time, about 0.02 OKS more accurate).
     """
 
-    def __init__(self, engine: Engine, *, mirror: bool) -> None:
+    def __init__(self, engine: Engine, *, mirror: bool, part: bool = True) -> None:
+        """``part``: settle whose limbs are whose where people overlap."""
         self.engine = engine
+        self.part = part
         self._mirror = mirror
         size = engine.inputs[0].shape[1]
         assert size is not None
@@ -142,5 +145,12 @@ class TrunkReader:
         return average_with_mirror(self.engine({"crops": with_mirror(crops)}))
 
     def read(self, outputs: dict[str, np.ndarray], crops: np.ndarray, requests: list[CropRequest]) -> Evidence:
-        """See `read_trunk`."""
-        return read_trunk(outputs, crops, requests)
+        """See `read_trunk`; people who overlap do not share limbs, see `engines.methods.grouping`."""
+        evidence = read_trunk(outputs, crops, requests)
+        if not self.part or len(requests) < 2:
+            return evidence
+        centers = np.stack([request.center_px for request in requests])
+        sides = np.array([request.side_px for request in requests])
+        pictures = [id(request.image) for request in requests]
+        points = part_people(evidence.points_px, outputs["heatmaps"], centers, sides, pictures)
+        return replace(evidence, points_px=points)

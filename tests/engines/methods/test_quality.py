@@ -23,11 +23,11 @@ def test_full_agreement_is_one():
 @given(iou=st.floats(0, 1), off=st.floats(0, 500), confidence=st.floats(0, 1))
 def test_it_lies_between_zero_and_one_and_no_disagreement_raises_it(iou, off, confidence):
     points = SURE * (1, 1, confidence)
-    found = quality(iou, JOINTS + (off, 0), points)
+    found = quality(iou, JOINTS + np.array([off, 0]), points)
     assert 0 <= found <= 1
     assert found <= quality(iou, JOINTS, points) + 1e-9
-    assert found <= quality(1.0, JOINTS + (off, 0), points) + 1e-9
-    assert found <= quality(iou, JOINTS + (off, 0), SURE) + 1e-9
+    assert found <= quality(1.0, JOINTS + np.array([off, 0]), points) + 1e-9
+    assert found <= quality(iou, JOINTS + np.array([off, 0]), SURE) + 1e-9
 
 
 def test_it_does_not_depend_on_the_size_of_the_picture():

@@ -1,0 +1,93 @@
+"""People who overlap must not exchange limbs: a place in the picture is one person's wrist, not two people's.
+
+Each crop is read on its own, so the trunk may put a hidden wrist on the neighbour's, which looks like one. DeepCut
+(Pishchulin et al., CVPR 2016) labels and groups all candidates of a picture together; here crops are centred on people
+already, and what is left to settle is whose a place is: every cell of a heatmap is weighted by the person's share of
+all claims on that place for that limb, the left one or the right one, and the points are read again. What the others
+claim, they claim by their own weighted heatmaps, hence two rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import cv2
+import numpy as np
+
+from engines.keypoints import POINT_MIRROR
+from kernels.decode_heatmaps import decode_heatmaps
+
+ROUNDS = 2
+SHARPNESS = 1.5
+"""Power of the share: 1 is the probability that the limb there is this person's."""
+BLUR_CELLS = 3
+"""Claims are compared over so many cells: two crops do not agree to a cell."""
+SAME_REACH = 0.05
+SAME_MASS = 0.1
+SAME_SHARE = 0.7
+"""Where more than this share of the points that two crops are both sure of lie within reach (of the smaller crop's
+side), both show one person: that is the tracker's business, and neither may take points from the other."""
+
+
+def part_people(
+    points_px: np.ndarray,
+    heatmaps: np.ndarray,
+    centers_px: np.ndarray,
+    sides_px: np.ndarray,
+    pictures: Sequence[Hashable],
+) -> np.ndarray:
+    """Points of people who overlap, read again so that nobody takes another one's limbs.
+
+    points_px (B, 41, 3) x, y in source pixels and mass in the peak, of heatmaps (B, 41, n, n) of square crops with
+    centers_px (B, 2) and sides_px (B,); crops of equal ``pictures`` show the same picture. Returns the points; rows of
+    people who stand alone are as they were, and where there are no others, it is the array that was given.
+    """
+    count = len(points_px)
+    rivals = {
+        i: [
+            j
+            for j in range(count)
+            if j != i and pictures[i] == pictures[j] and _meet(points_px, centers_px, sides_px, i, j)
+        ]
+        for i in range(count)
+    }
+    rivals = {i: others for i, others in rivals.items() if others}
+    if not rivals:
+        return points_px
+    # Cells first, points last: OpenCV's order.
+    whole = {i: np.ascontiguousarray(heatmaps[i].transpose(1, 2, 0), np.float32) for i in rivals}
+    now = dict(whole)
+    for _ in range(ROUNDS):
+        claims = {i: cv2.blur(own, (BLUR_CELLS, BLUR_CELLS), borderType=cv2.BORDER_CONSTANT) for i, own in now.items()}
+        for i, others in rivals.items():
+            most = np.zeros_like(whole[i])
+            for j in others:
+                either = np.maximum(claims[j], claims[j][..., list(POINT_MIRROR)])
+                np.maximum(most, _seen_from(either, centers_px, sides_px, i, j), out=most)
+            now[i] = whole[i] * (claims[i] / np.maximum(claims[i] + most, 1e-9)) ** SHARPNESS
+    out = points_px.copy()
+    rows = list(rivals)
+    found = decode_heatmaps(np.stack([now[i].transpose(2, 0, 1) for i in rows]), 1.0)
+    out[rows, :, :2] = centers_px[rows, None] + (found[..., :2] - 0.5) * sides_px[rows, None, None]
+    out[rows, :, 2] = found[..., 2]
+    return out
+
+
+def _meet(points_px: np.ndarray, centers_px: np.ndarray, sides_px: np.ndarray, i: int, j: int) -> bool:
+    """Whether two crops overlap and show two people."""
+    if (np.abs(centers_px[i] - centers_px[j]) >= (sides_px[i] + sides_px[j]) / 2).any():
+        return False
+    sure = (points_px[[i, j], :, 2] >= SAME_MASS).all(0)
+    apart = np.linalg.norm(points_px[i, :, :2] - points_px[j, :, :2], axis=1)
+    near = sure & (apart < SAME_REACH * min(sides_px[i], sides_px[j]))
+    return bool(near.sum() <= SAME_SHARE * sure.sum())
+
+
+def _seen_from(claims: np.ndarray, centers_px: np.ndarray, sides_px: np.ndarray, i: int, j: int) -> np.ndarray:
+    """Claims (n, n, P) in the cells of crop j -> in those of crop i, as much per cell as they would be there."""
+    cells = claims.shape[0]
+    step = sides_px[i] / sides_px[j]
+    first = ((centers_px[i] - centers_px[j]) / sides_px[j] + 0.5 - 0.5 * step) * cells + 0.5 * step - 0.5
+    matrix = np.array([[step, 0, first[0]], [0, step, first[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(claims, matrix, (cells, cells), flags=flags) * np.float32(step**2)
