@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from pipeline.assemble import Assembly, EstimatorFactory, assemble, default_estimator
+from pipeline.batcher import BatchPolicy
 from pipeline.config import RunConfig, load_config, suggest
 from pipeline.errors import BodystreamError, UsageError
 from pipeline.logs import set_up
@@ -114,6 +115,7 @@ def _run(config: RunConfig, assembly: Assembly, interrupt: _Interrupt) -> int:
         assembly.estimator,
         assembly.sinks,
         max_frames=config.max_frames,
+        batching=BatchPolicy(bound_s=config.batch_wait / 1e3, most=config.max_batch or None),
         on_progress=None if config.quiet or is_json else status.show,
         on_error=log.error if is_json else status.error,
     )

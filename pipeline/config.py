@@ -77,6 +77,15 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     fast: Annotated[
         bool, Meta(description="do not look at every person's mirror image too: half the trunk's time, less accurate")
     ] = False
+    batch_wait: Annotated[
+        float,
+        Meta(
+            ge=0, le=1000, description="longest that a frame waits for those of other streams, ms: fewer, larger calls"
+        ),
+    ] = 0.0
+    max_batch: Annotated[
+        int, Meta(ge=0, description="frames of one call of the networks; 0: one of every stream that has one")
+    ] = 0
     body: Annotated[str | None, Meta(description="SMPL body model (.npz or .pkl) instead of the shipped one")] = None
     max_people: Annotated[int, Meta(ge=1, le=64, description="at most so many people per stream, the largest")] = 8
     min_quality: Annotated[
@@ -96,7 +105,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     intrinsics: Annotated[Choice4 | None, Meta(description="fx,fy,cx,cy of the upright picture, pixels")] = None
     bodynet_surface: Annotated[
         bool,
-        Meta(description="publish and record the surface of bodynet's volumes too (`pip install 'bodystream[surface]'`)"),
+        Meta(description="publish and record the surfaces of bodynet's volumes too (pip install 'bodystream[surface]')"),
     ] = False
     max_frames: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="stop after so many frames of each source")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pipeline.batcher import BatchPolicy
 from pipeline.sources.base import Delivery
 from pipeline.types import Frame
 
@@ -18,6 +21,8 @@ BLOCK_CAPACITY = 3
 class _Lane:
     delivery: Delivery
     frames: deque[tuple[Frame, dict[str, float]]] = field(default_factory=deque)
+    since_s: float = 0.0
+    """When its first frame could have been taken."""
     finished: bool = False
     dropped: int = 0
 
@@ -33,8 +38,14 @@ class FrameInbox:
     frame of each stream, so that a fast stream cannot starve a slow one and one engine call serves all.
     """
 
-    def __init__(self, lanes: Mapping[str, Delivery]) -> None:
-        """`lanes`: stream name -> delivery of its source."""
+    def __init__(
+        self,
+        lanes: Mapping[str, Delivery],
+        policy: BatchPolicy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`lanes`: stream name -> delivery of its source; `policy`: when streams wait for others, default never."""
+        self._policy, self._clock = policy or BatchPolicy(), clock
         self._lanes = {stream: _Lane(delivery) for stream, delivery in lanes.items()}
         self._changed = threading.Condition()
         self._closed = False
@@ -51,6 +62,8 @@ class FrameInbox:
             if len(lane.frames) >= lane.capacity:
                 lane.frames.popleft()
                 lane.dropped += 1
+            elif not lane.frames:
+                lane.since_s = self._clock()
             lane.frames.append((frame, spans_ms))
             self._changed.notify_all()
             return True
@@ -70,17 +83,25 @@ class FrameInbox:
     def take(self) -> list[tuple[Frame, dict[str, float]]]:
         """The next frame of every stream that has one, each with what its stages took so far (ms).
 
-        Waits until there is one; empty when nothing more can come.
+        Waits until there is one, and as long as the policy says; empty when nothing more can come.
         """
         with self._changed:
-            self._changed.wait_for(self._ready)
-            taken = [lane.frames.popleft() for lane in self._lanes.values() if lane.frames]
+            while True:
+                waiting = {stream: lane.since_s for stream, lane in self._lanes.items() if lane.frames}
+                expected = [lane for lane in self._lanes.values() if not lane.frames and not lane.finished]
+                absent = 0 if self._closed else len(expected)
+                if not waiting and not absent:
+                    return []
+                streams, wait_s = self._policy.next_call(waiting, absent, self._clock())
+                if streams:
+                    break
+                self._changed.wait(None if wait_s == math.inf else wait_s)
+            lanes = [self._lanes[stream] for stream in streams]
+            for lane in lanes:
+                lane.since_s = self._clock()  # of its next frame, where one waits already
+            taken = [lane.frames.popleft() for lane in lanes]
             self._changed.notify_all()
             return taken
-
-    def _ready(self) -> bool:
-        lanes = self._lanes.values()
-        return self._closed or any(lane.frames for lane in lanes) or all(lane.finished for lane in lanes)
 
     @property
     def dropped(self) -> dict[str, int]:

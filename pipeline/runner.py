@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from pipeline.batcher import BatchPolicy
 from pipeline.errors import BodystreamError, SourceError
 from pipeline.inbox import FrameInbox
 from pipeline.sinks.base import SinkThread
@@ -65,12 +66,13 @@ class Runner:
         sinks: Sequence[SinkThread],
         *,
         max_frames: int | None = None,
+        batching: BatchPolicy | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_error: Callable[[str], object] = log.error,
         status_interval_s: float = STATUS_INTERVAL_S,
     ) -> None:
-        """`max_frames`: read so many frames of each source. `on_progress` is called in the thread that runs `run`,
-        `on_error` in any, with one line of text.
+        """`max_frames`: read so many frames of each source. `batching`: when streams wait for one another.
+        `on_progress` is called in the thread that runs `run`, `on_error` in any, with one line of text.
         """
         if not sources:
             raise ValueError("there is no source, a run needs at least one")
@@ -80,7 +82,7 @@ class Runner:
         self._max_frames = max_frames
         self._on_progress, self._on_error = on_progress, on_error
         self._status_interval_s = status_interval_s
-        self._inbox = FrameInbox({source.stream: source.delivery for source in sources})
+        self._inbox = FrameInbox({source.stream: source.delivery for source in sources}, batching)
         self.stats = RunStats()
         self._errors: list[str] = []
         self._exit_code = 0
