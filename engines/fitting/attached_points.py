@@ -18,7 +18,8 @@ Pose-dependent offsets of licensed SMPL files are left out: millimetres at the p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -78,9 +79,22 @@ class Figures:
 
     def rows(self, index: np.ndarray) -> Figures:
         """Some of the bodies, in the order of the index."""
-        return replace(
-            self, rotations=self.rotations[index], betas=self.betas[index], translation=self.translation[index]
+        return Figures(rotations=self.rotations[index], betas=self.betas[index], translation=self.translation[index])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Figures]) -> Figures:
+        """One batch after another."""
+        return cls(
+            rotations=np.concatenate([part.rotations for part in parts]),
+            betas=np.concatenate([part.betas for part in parts]),
+            translation=np.concatenate([part.translation for part in parts]),
         )
+
+    def put(self, index: np.ndarray, other: Figures) -> Figures:
+        """With these rows replaced by the other's."""
+        rotations, betas, translation = self.rotations.copy(), self.betas.copy(), self.translation.copy()
+        rotations[index], betas[index], translation[index] = other.rotations, other.betas, other.translation
+        return Figures(rotations=rotations, betas=betas, translation=translation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

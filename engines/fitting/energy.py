@@ -32,6 +32,18 @@ class Energy:
         hessian[:, :size, :size] += small.hessian
         return Energy(value=small.value + large.value, gradient=gradient, hessian=hessian)
 
+    def rows(self, index: np.ndarray) -> Energy:
+        """Of some of the figures."""
+        return Energy(value=self.value[index], gradient=self.gradient[index], hessian=self.hessian[index])
+
+    def where(self, keep: np.ndarray, other: Energy) -> Energy:
+        """Rows of this where ``keep`` (B,), of the other elsewhere."""
+        return Energy(
+            value=np.where(keep, self.value, other.value),
+            gradient=np.where(keep[:, None], self.gradient, other.gradient),
+            hessian=np.where(keep[:, None, None], self.hessian, other.hessian),
+        )
+
     def scaled(self, weight: float) -> Energy:
         """The energy times a weight."""
         return Energy(value=weight * self.value, gradient=weight * self.gradient, hessian=weight * self.hessian)

@@ -8,8 +8,8 @@ import numpy as np
 def inverse_right_jacobian(vectors: np.ndarray) -> np.ndarray:
     """d log(exp(q) exp(d)) / dd at d = 0: rotation vectors (..., 3) -> (..., 3, 3).
 
-    I + [q]x / 2 + k [q]x^2, k = 1 / t^2 - (1 + cos t) / (2 t sin t), t = |q| (Chirikjian 2012, Eq. 10.86). At t = pi the
-    logarithm jumps; t is held short of it.
+    I + [q]x / 2 + k [q]x^2, k = 1 / t^2 - (1 + cos t) / (2 t sin t), t = |q| (Chirikjian 2012, Eq. 10.86). At t = pi
+    the logarithm jumps; t is held short of it.
     """
     x, y, z = np.moveaxis(vectors, -1, 0)
     zero = np.zeros_like(x)

@@ -30,7 +30,7 @@ def scene():
     seen = np.concatenate((CAMERA.project(cloud), np.full((COUNT, 41, 1), 0.7)), -1)
     evidence = ImageEvidence.of(seen, cloud[..., 2] - place[:, None, 2], [CAMERA] * COUNT, seen[:, 17, :2], 3.0)
     guess = pose + rng.normal(0, 0.12, pose.shape)
-    return body, guess, betas, place + (0.03, 0.03, 0.1), evidence, cloud, seen
+    return body, guess, betas, place + np.array([0.03, 0.03, 0.1]), evidence, cloud, seen
 
 
 def _errors(body, pose, betas, place, cloud, seen):

@@ -1,0 +1,115 @@
+"""Fits of bodies to image points in stages, from nothing or from a body that is nearly right.
+
+After Keep it SMPL (ECCV 2016), Section 3.3: the torso places the camera, then four stages in which the priors give way
+to the points, the last with the interpenetration term. People who stand sideways are fitted facing both ways, and the
+fit of less energy is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engines.body import BodyModel
+from engines.fitting.attached_points import PLACE, Figures
+from engines.fitting.camera_start import TORSO_POINTS, start_figures, turned_round
+from engines.fitting.dogleg import minimise
+from engines.fitting.image_evidence import MIN_DEPTH_M, ImageEvidence
+from engines.fitting.objective import Objective, Weights
+
+SPHERES = 30.0
+STAGES = (
+    (Weights(pose=100.0, shape=50.0, bending=30.0), 8),
+    (Weights(pose=30.0, shape=20.0, bending=10.0), 8),
+    (Weights(pose=5.0, shape=5.0, bending=3.0), 8),
+    (Weights(spheres=SPHERES), 15),
+)
+"""Weights and rounds; the last stage's energy is the posterior that fits are compared by."""
+TORSO_ROUNDS = 10
+WARM_ROUNDS = 5
+FINAL = STAGES[-1][0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """B fitted bodies."""
+
+    figures: Figures
+    energy: np.ndarray
+    """(B,) of the last stage: lower is better for the same evidence."""
+
+    def rows(self, index: np.ndarray) -> Fit:
+        """Some of the bodies."""
+        return Fit(figures=self.figures.rows(index), energy=self.energy[index])
+
+    def put(self, index: np.ndarray, other: Fit) -> Fit:
+        """With these rows replaced by the other's."""
+        energy = self.energy.copy()
+        energy[index] = other.energy
+        return Fit(figures=self.figures.put(index, other.figures), energy=energy)
+
+    def where(self, keep: np.ndarray, other: Fit) -> Fit:
+        """Rows of this where ``keep`` (B,), of the other elsewhere."""
+        return Fit(figures=self.figures.where(keep, other.figures), energy=np.where(keep, self.energy, other.energy))
+
+
+class StagedFit:
+    """Ready for one body model; stages may be given other weights (docs/methods/smplify.md)."""
+
+    def __init__(
+        self, body: BodyModel, objective: Objective | None = None, stages: tuple[tuple[Weights, int], ...] = STAGES
+    ) -> None:
+        self.objective = objective or Objective(body)
+        self._stages = stages
+        self._shapes = body.num_betas
+
+    def cold(self, evidence: ImageEvidence) -> Fit:
+        """From nothing but the evidence."""
+        start, sideways = start_figures(evidence, self.objective.skeleton, self.objective.points, self._shapes)
+        fit = self._stage_by_stage(start, evidence)
+        either = np.flatnonzero(sideways)
+        if len(either):
+            other = self._stage_by_stage(turned_round(start.rows(either)), evidence.rows(either))
+            first = fit.rows(either)
+            fit = fit.put(either, first.where(first.energy <= other.energy, other))
+        return fit
+
+    def warm(self, start: Figures, evidence: ImageEvidence, rounds: int = WARM_ROUNDS) -> Fit:
+        """From bodies that were right a moment ago, or that a network found."""
+        return self._minimise(start, evidence, self._stages[-1][0], rounds)
+
+    def _stage_by_stage(self, start: Figures, evidence: ImageEvidence) -> Fit:
+        torso = np.zeros(evidence.weight.shape[1])
+        torso[TORSO_POINTS] = 1.0
+        only = replace(evidence, weight=evidence.weight * torso, depth_weight=evidence.depth_weight * torso)
+        # Without a torso the rest must do.
+        has = (only.weight.max(1) > 0)[:, None]
+        only = replace(
+            only,
+            weight=np.where(has, only.weight, evidence.weight),
+            depth_weight=np.where(has, only.depth_weight, evidence.depth_weight),
+        )
+        place = np.r_[0:3, PLACE]
+        fit = self._minimise(start, only, self._stages[0][0], TORSO_ROUNDS, place)
+        for weights, rounds in self._stages:
+            fit = self._minimise(fit.figures, evidence, weights, rounds)
+        return fit
+
+    def _minimise(
+        self,
+        start: Figures,
+        evidence: ImageEvidence,
+        weights: Weights,
+        rounds: int,
+        free: np.ndarray | None = None,
+    ) -> Fit:
+        distance = np.maximum(start.translation[:, 2], MIN_DEPTH_M)
+        everyone = np.arange(len(distance))
+
+        def evaluate(figures: Figures, rows: np.ndarray):
+            own = evidence if len(rows) == len(everyone) else evidence.rows(rows)
+            return self.objective(figures, own, distance[rows], weights)
+
+        figures, energy = minimise(evaluate, start, rounds=rounds, free=free)
+        return Fit(figures=figures, energy=energy)
