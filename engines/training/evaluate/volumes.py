@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.methods.bodynet.surface import surface_level
 from engines.training.bodynet_batches import VolumeBatch, VolumeSource
 from engines.training.losses.volume import occupied_logits
 
@@ -38,7 +39,8 @@ def volume_accuracy(
     count = min(len(source), people or len(source))
     for start in range(0, count, _BATCH):
         batch = source.rows(start, min(start + _BATCH, count))
-        guess, truth = occupied_logits(predict(batch)) > 0, batch.truth.voxels
+        occupancy, truth = occupied_logits(predict(batch)).sigmoid(), batch.truth.voxels
+        guess = torch.stack([volume > surface_level(volume.numpy()) for volume in occupancy])
         shifts = range(-6, 7)
         figures = {
             "voxels": overlap(guess, truth),

@@ -32,6 +32,19 @@ def test_a_soft_surface_is_less_sure():
     assert soft < 0.5 * hard
 
 
+def test_the_level_keeps_the_volume_of_what_is_blurred_in_depth():
+    from scipy.ndimage import gaussian_filter1d
+
+    from engines.methods.bodynet.surface import surface_level
+
+    sharp = ball()
+    assert surface_level((sharp > 0.5).astype(np.float32)) == 0.5
+    blurred = gaussian_filter1d(sharp, 5, axis=0)
+    inside = blurred > surface_level(blurred)
+    assert inside.sum() == pytest.approx((sharp > 0.5).sum(), rel=0.02)
+    assert surface_level(np.zeros((4, 4, 4), np.float32)) >= 0.15
+
+
 def test_nobody_has_no_surface():
     assert surface_points(np.zeros((16, 16, 16), np.float32), 100) is None
 
