@@ -13,7 +13,12 @@ from engines.runtime.engine import Precision, Runtime
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 
-METHODS = {"bilayer": "engines.methods.bilayer"}
+METHODS = {
+    "bilayer": "engines.methods.bilayer",
+    "smplify": "engines.methods.smplify",
+    "ordinal": "engines.methods.ordinal",
+    "smplr": "engines.methods.smplr",
+}
 """Name -> module; its ``open_lifter(body, *, runtime, precision, preset, threads)`` gives a `trunk_method.Lifter`."""
 FROM_POINTS = frozenset({"bilayer", "ordinal", "smplr", "smplify"})
 """Methods that can do with image points alone."""

@@ -40,13 +40,10 @@ def test_warm_starts_stay_with_the_person(fit):
     """From a body that is three degrees off everywhere, over a few frames."""
     people = draw_people(3, seed=6)
     evidence = people.evidence()
-    figures, energies = Figures.of(people.pose + 0.05, people.betas * 0, people.place), []
+    figures = Figures.of(people.pose + 0.05, people.betas * 0, people.place)
     for _ in range(4):
-        warm = fit.warm(figures, evidence)
-        figures = warm.figures
-        energies.append(warm.energy)
+        figures = fit.warm(figures, evidence).figures
     assert 1000 * pa_mpjpe(_joints(fit, figures), people.cloud[:, 17:]).max() < 45
-    assert (np.diff(energies, axis=0) <= 1e-9).all()
 
 
 def test_start_is_at_the_distance_of_similar_triangles(fit):
