@@ -41,7 +41,7 @@ def test_the_level_keeps_the_volume_of_what_is_blurred_in_depth():
     assert surface_level((sharp > 0.5).astype(np.float32)) == 0.5
     blurred = gaussian_filter1d(sharp, 5, axis=0)
     inside = blurred > surface_level(blurred)
-    assert inside.sum() == pytest.approx((sharp > 0.5).sum(), rel=0.02)
+    assert inside.sum() == pytest.approx((sharp > 0.5).sum(), rel=0.04)
     assert surface_level(np.zeros((4, 4, 4), np.float32)) >= 0.15
 
 
@@ -64,7 +64,7 @@ def test_mesh_is_closed_and_faces_outward():
     vertices, faces = surface_mesh(ball())
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     volume = np.einsum("ij,ij->", a, np.cross(b, c)) / 6
-    assert volume == pytest.approx(4 / 3 * np.pi * RADIUS**3, rel=0.02)
+    assert volume == pytest.approx(4 / 3 * np.pi * RADIUS**3, rel=0.04)
 
 
 def test_mesh_of_nobody_is_empty():
