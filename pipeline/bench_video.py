@@ -38,6 +38,15 @@ def bench_video() -> Path:
     return target
 
 
+def live_video() -> Path:
+    """The same walk as a camera would send it, 1280 x 720 without B-frames; written on first use. Raises as above."""
+    source = bench_video()
+    target = source.with_name(source.name.replace("1080p", "720p_live"))
+    if not target.is_file():
+        write_scaled(read_pictures(str(source)), target, size=(1280, 720), live=True)
+    return target
+
+
 def read_pictures(source: str) -> Iterator[np.ndarray]:
     """The pictures of any source of the program."""
     from pipeline.sources import open_source
@@ -55,16 +64,19 @@ def forth_and_back(
     return (picture for _ in range(rounds) for picture in (*walk, *walk[-2:0:-1]))
 
 
-def write_scaled(pictures: Iterable[np.ndarray], target: Path, size: tuple[int, int] = SIZE) -> None:
+def write_scaled(
+    pictures: Iterable[np.ndarray], target: Path, size: tuple[int, int] = SIZE, *, live: bool = False
+) -> None:
     """Pictures (H, W, 3) uint8 as H.264 of ``size``, 30 frames/s, atomically.
 
-    BodystreamError without an H.264 encoder.
+    live: a keyframe each second and no B-frames. BodystreamError without an H.264 encoder.
     """
+    options = {"preset": "veryfast", "crf": "20"} | ({"tune": "zerolatency", "g": "30"} if live else {})
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(f".{os.getpid()}{target.suffix}")
     try:
         with av.open(str(partial), "w") as container:
-            stream = container.add_stream("libx264", rate=Fraction(30), options={"preset": "veryfast", "crf": "20"})
+            stream = container.add_stream("libx264", rate=Fraction(30), options=options)
             stream.width, stream.height = size
             stream.pix_fmt = "yuv420p"
             for image in pictures:

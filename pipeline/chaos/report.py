@@ -45,12 +45,12 @@ def _seconds(value: float) -> str:
     return "too late" if math.isinf(value) else f"{value:.2f} s"
 
 
-def write_into(path: Path, text: str) -> None:
+def write_into(path: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
     """Replace what stands between the two marks of a document. Raises OutputError."""
     try:
         document = path.read_text()
-        before, rest = document.split(BEGIN)
-        after = rest.split(END)[1]
-        path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+        before, rest = document.split(begin)
+        after = rest.split(end)[1]
+        path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
     except (OSError, ValueError, IndexError) as error:
-        raise OutputError(f"the table cannot be written into {path} ({error}); it needs the marks {BEGIN}") from error
+        raise OutputError(f"cannot write into {path} ({error}); it needs the marks {begin} and {end}") from error

@@ -67,7 +67,7 @@ def set_up(folder: Path, *, estimator: str, patience_s: float, seed: int, fps: f
             stack.callback(cameras[name].stop)
             networks[name] = FaultyProxy(cameras[name].address, seed=seed + number)
             stack.callback(networks[name].close)
-        address = f"tcp://127.0.0.1:{_free_port()}"
+        address = f"tcp://127.0.0.1:{free_port()}"
         target = Target([estimator, *_flags(folder, networks, address, keys, logs)], folder / "stderr.txt")
         stack.callback(target.kill)
         observer = Observer(address, keys, reads_bar=estimator == "bright")
@@ -108,6 +108,6 @@ def _mount(folder: Path) -> bool:
     return os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return probe.getsockname()[1]

@@ -35,6 +35,18 @@ class Footprint:
     memory_mb: float
     """Resident."""
 
+    @classmethod
+    def of(cls, pid: int) -> Footprint:
+        """Now (Linux). Raises OSError if the process is gone."""
+        status = Path(f"/proc/{pid}/status").read_text()
+        descriptors = len(os.listdir(f"/proc/{pid}/fd"))
+        fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        return cls(
+            threads=int(fields["Threads"]),
+            descriptors=descriptors,
+            memory_mb=int(fields.get("VmRSS", "0").split()[0]) / 1024,
+        )
+
 
 class Target:
     """One process at a time, started again with the same command."""
@@ -122,16 +134,9 @@ class Target:
     def footprint(self) -> Footprint:
         """Threads, descriptors and memory now. Raises TargetError if it is gone."""
         try:
-            status = Path(f"/proc/{self.pid}/status").read_text()
-            descriptors = len(os.listdir(f"/proc/{self.pid}/fd"))
+            return Footprint.of(self.pid)
         except OSError as error:
             raise TargetError(f"the program under test is gone: {self.last_words()}") from error
-        fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-        return Footprint(
-            threads=int(fields["Threads"]),
-            descriptors=descriptors,
-            memory_mb=int(fields.get("VmRSS", "0").split()[0]) / 1024,
-        )
 
     def last_words(self) -> str:
         """The end of what it wrote to stderr."""
