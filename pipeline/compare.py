@@ -146,7 +146,9 @@ def compare(source: Source, config: RunConfig, names: Sequence[str] | None, out:
     )
     write_report(out / REPORT, report)
     figures = {name: {k: None if v != v else v for k, v in asdict(row).items()} for name, row in report.figures.items()}
-    saved = {"source": report.source, "frames": frames, "methods": figures, "left_out": left_out, "failed": side.failed}
+    calm = None if report.true_jitter != report.true_jitter else report.true_jitter
+    saved = {"source": report.source, "frames": frames, "methods": figures, "true_jitter": calm}
+    saved |= {"left_out": left_out, "failed": side.failed}
     (out / FIGURES).write_text(json.dumps(saved, indent=1) + "\n")
     return report
 

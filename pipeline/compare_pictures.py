@@ -20,10 +20,13 @@ _BAR = 26
 
 
 def columns_for(tiles: int, aspect: float) -> int:
-    """How many tiles of that aspect (width over height) stand side by side so that the sheet is nearest to 16:9."""
+    """How many tiles of that aspect (width over height) stand side by side so that the sheet is nearest to 16:9 and
+    has few empty places."""
 
     def misfit(columns: int) -> float:
-        return abs(math.log(columns * aspect / math.ceil(tiles / columns) / (16 / 9)))
+        rows = math.ceil(tiles / columns)
+        empty = columns * rows - tiles
+        return abs(math.log(columns * aspect / rows / (16 / 9))) + 0.6 * empty / columns
 
     return min(range(tiles, 0, -1), key=lambda columns: round(misfit(columns), 3))
 

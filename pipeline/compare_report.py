@@ -133,7 +133,7 @@ figure{{margin:1.5em 0}}figcaption{{color:#555}}.absent{{color:#a33}}</style>
 
 def _best(column: Column, rows: Sequence[MethodFigures]) -> float | None:
     values = [value for row in rows if not math.isnan(value := getattr(row, column.field))]
-    if not column.best or len(values) < 2:
+    if not column.best or len(set(values)) < 2:
         return None
     return min(values) if column.best == "low" else max(values)
 

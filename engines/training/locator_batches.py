@@ -43,10 +43,15 @@ class LocatorBatch:
     """(B, S/8, S/8) float32: how much the sides count here."""
 
 
-def load_photos(shared: Path, split: str, licence_classes: frozenset[str] | None = OPEN_CLASSES) -> list[Photo]:
+def load_photos(
+    shared: Path,
+    split: str,
+    licence_classes: frozenset[str] | None = OPEN_CLASSES,
+    folders: tuple[str, ...] = ("coco_people", "people", "backgrounds"),
+) -> list[Photo]:
     """All photographs of people and of backgrounds, in memory."""
     photos = []
-    for folder in ("coco_people", "people", "backgrounds"):
+    for folder in folders:
         for image, record in iterate_photos(shared / "data" / folder, split, licence_classes):
             boxes = np.array([person["box_xyxy"] for person in record["people"]], np.float32).reshape(-1, 4)
             ignore = np.array([b[:4] for b in record.get("ignore_xyxy_score", [])], np.float32).reshape(-1, 4)

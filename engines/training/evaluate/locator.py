@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from engines.locator import Locator
 from engines.training.locator_batches import Photo
 
 MIN_HEIGHT_PX = 72
@@ -45,7 +45,14 @@ def overlap(boxes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return shared / np.maximum(union, 1e-6), shared / np.maximum(area, 1e-6)
 
 
-def detection_accuracy(locator: Locator, photos: list[Photo]) -> DetectionAccuracy:
+class Detector(Protocol):
+    """`engines.locator.Locator` or what is measured beside it."""
+
+    def detect(self, image: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 RGB -> (N, 5) x0 y0 x1 y1 score, best first."""
+
+
+def detection_accuracy(locator: Detector, photos: list[Photo]) -> DetectionAccuracy:
     """Greedy matching by score; a detection on a small or unlabelled person is neither right nor wrong."""
     scores: list[float] = []
     right: list[bool] = []

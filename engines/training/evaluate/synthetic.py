@@ -24,6 +24,7 @@ from engines.estimate import BodyEstimate
 from engines.keypoints import JOINT_NAMES
 from engines.methods import METHODS
 from engines.methods.evidence import CropRequest, Evidence, EvidenceReader
+from engines.methods.keypoint_front_end import open_keypoints
 from engines.methods.trunk_method import Lifter, load_trunk
 from engines.metrics import LIMB_JOINTS, distances, mpjpe, pa_mpjpe, pve
 from engines.training.factory.cropview import STORED_PADDING
@@ -163,10 +164,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--lifter", type=Path, help="weights of the plain lifter, a baseline: the trunk's points in")
+    parser.add_argument("--keypoints", type=Path, help="keypoint network in place of the trunk, PATH.onnx")
     parser.add_argument("--true-points", action="store_true", help="lift the true points too, without and with depths")
-    parser.add_argument(
-        "--no-mirror", action="store_true", help="one look per crop, not two"
-    )
+    parser.add_argument("--no-mirror", action="store_true", help="one look per crop, not two")
     parser.add_argument("--limit", type=int, help="only so many people")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args(argv)
@@ -174,7 +174,11 @@ def main(argv: list[str] | None = None) -> int:
     source = SyntheticSource(arguments.synthetic, "val")
     count = min(len(source), arguments.limit or len(source))
     options = {"runtime": "openvino", "precision": arguments.precision, "threads": arguments.threads}
-    reader = load_trunk("small", **options, mirror=not arguments.no_mirror)
+    reader: EvidenceReader
+    if arguments.keypoints:
+        reader = open_keypoints(arguments.keypoints, **options)
+    else:
+        reader = load_trunk("small", **options, mirror=not arguments.no_mirror)
     lifters = {
         name: import_module(METHODS[name]).open_lifter(body, preset="small", **options) for name in arguments.method
     }
