@@ -46,5 +46,9 @@ class Intrinsics:
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 3) in metres, camera frame -> (..., 2) pixels. Points with z <= 1 cm are pushed to 1 cm."""
-        z = np.maximum(points[..., 2:3], 0.01)
-        return points[..., :2] / z * (self.fx, self.fy) + (self.cx, self.cy)
+        z = np.maximum(points[..., 2], 0.01)
+        # One axis after the other: numpy is slow where the last axis is short.
+        out = np.empty((*points.shape[:-1], 2))
+        out[..., 0] = points[..., 0] / z * np.float64(self.fx) + self.cx
+        out[..., 1] = points[..., 1] / z * np.float64(self.fy) + self.cy
+        return out

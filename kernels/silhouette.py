@@ -14,10 +14,10 @@ _KERNEL = np.ones((3, 3), np.uint8)
 
 def splat_silhouette(points_px: np.ndarray, cells: int, size_px: float) -> np.ndarray:
     """Points (V, 2) in pixels of a crop of side ``size_px`` -> (cells, cells) bool silhouette."""
+    x, y = (points_px * (cells / size_px)).T
+    inside = (x >= 0) & (x < cells) & (y >= 0) & (y < cells)
     grid = np.zeros((cells, cells), np.uint8)
-    cell = np.floor(points_px * (cells / size_px)).astype(np.int64)
-    inside = ((cell >= 0) & (cell < cells)).all(1)
-    grid[cell[inside, 1], cell[inside, 0]] = 1
+    grid.ravel()[y[inside].astype(np.intp) * cells + x[inside].astype(np.intp)] = 1
     return cv2.morphologyEx(grid, cv2.MORPH_CLOSE, _KERNEL).astype(bool)
 
 

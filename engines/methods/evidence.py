@@ -107,16 +107,16 @@ def with_mirror(crops: np.ndarray) -> np.ndarray:
 def average_with_mirror(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Outputs of B crops followed by their B mirror images -> outputs of the B crops, both views averaged.
 
-    Left and right change places in the mirror; features are those of the crop itself.
+    Left and right change places in the mirror; features are those of the crop itself. The outputs are used up.
     """
     count = len(outputs["depth"]) // 2
-    points, parts = list(POINT_MIRROR), list(PART_MIRROR)
-    return {
-        "heatmaps": (outputs["heatmaps"][:count] + outputs["heatmaps"][count:, points, :, ::-1]) / 2,
-        "depth": (outputs["depth"][:count] + outputs["depth"][count:, points]) / 2,
-        "parts": (outputs["parts"][:count] + outputs["parts"][count:, parts, :, ::-1]) / 2,
-        "features": outputs["features"][:count],
-    }
+    averaged = {name: values[:count] for name, values in outputs.items()}
+    for name, order in (("heatmaps", POINT_MIRROR), ("depth", POINT_MIRROR), ("parts", PART_MIRROR)):
+        mirrored = outputs[name][count:, list(order)]
+        # In place: maps are large, and fresh memory is slow.
+        averaged[name] += mirrored[..., ::-1] if mirrored.ndim == 4 else mirrored
+        averaged[name] *= 0.5
+    return averaged
 
 
 class TrunkReader:
