@@ -28,19 +28,18 @@ def pack_quaternions(wxyz: np.ndarray) -> np.ndarray:
     three, in the order w, x, y, z, take the low 15 bits of the three words. Bit 15 of word 0 is bit 0 of k, bit 15 of
     word 1 is bit 1 of k, bit 15 of word 2 is 0.
     """
-    q = np.asarray(wxyz, np.float64)
-    norm = np.linalg.norm(q, axis=-1, keepdims=True)
-    if not np.all(np.isfinite(norm)) or np.any(np.abs(norm - 1) > 0.01):
+    q = np.asarray(wxyz, np.float64).reshape(-1, 4)
+    norm = np.sqrt((q * q).sum(axis=1))
+    if not (np.abs(norm - 1) <= 0.01).all():  # also where it is not finite
         raise WireError("rotations must be finite unit quaternions (w, x, y, z)")
-    q = q / norm
-    largest = np.argmax(np.abs(q), axis=-1)[..., None]
-    q = np.where(np.take_along_axis(q, largest, axis=-1) < 0, -q, q)
-    others = np.take_along_axis(q, _OTHERS[largest[..., 0]], axis=-1)
-    words = np.rint(others * (math.sqrt(2) * QUATERNION_SCALE)).astype(np.int64) + QUATERNION_SCALE
-    words = np.clip(words, 0, 2 * QUATERNION_SCALE).astype(np.uint16)
-    words[..., 0] |= ((largest[..., 0] & 1) << 15).astype(np.uint16)
-    words[..., 1] |= ((largest[..., 0] >> 1) << 15).astype(np.uint16)
-    return words
+    row = np.arange(len(q))
+    largest = np.abs(q).argmax(axis=1)
+    scale = np.copysign(math.sqrt(2) * QUATERNION_SCALE / norm, q[row, largest])
+    others = q[row[:, None], _OTHERS[largest]] * scale[:, None]
+    words = np.clip(np.rint(others) + QUATERNION_SCALE, 0, 2 * QUATERNION_SCALE).astype(np.uint16)
+    words[:, 0] |= ((largest & 1) << 15).astype(np.uint16)
+    words[:, 1] |= ((largest >> 1) << 15).astype(np.uint16)
+    return words.reshape(*np.shape(wxyz)[:-1], 3)
 
 
 def unpack_quaternions(words: np.ndarray) -> np.ndarray:

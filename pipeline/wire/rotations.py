@@ -8,9 +8,9 @@ import numpy as np
 def quaternions(rotvec: np.ndarray) -> np.ndarray:
     """Rotation vectors (..., 3), radians -> unit quaternions (..., 4) as (w, x, y, z), float64."""
     rotvec = np.asarray(rotvec, np.float64)
-    half = 0.5 * np.linalg.norm(rotvec, axis=-1, keepdims=True)
-    # sinc(t) is sin(pi t) / (pi t), so this is sin(half) / angle, 1/2 at zero.
-    return np.concatenate([np.cos(half), 0.5 * np.sinc(half / np.pi) * rotvec], axis=-1)
+    # The floor keeps sin(half) / angle at its limit 1/2.
+    half = 0.5 * np.sqrt(np.maximum((rotvec * rotvec).sum(axis=-1, keepdims=True), 1e-24))
+    return np.concatenate([np.cos(half), 0.5 * np.sin(half) / half * rotvec], axis=-1)
 
 
 def matrices(wxyz: np.ndarray) -> np.ndarray:
