@@ -68,7 +68,7 @@ class TrackerSettings:
     """So many strangers of whom the locator is unsure are looked at per detection of a video: its threshold is low,
     the networks that look at the crops decide. Those refused make room for others next time. Unrelated pictures have
     one chance and no such limit."""
-    detect_every_s: float = 0.25
+    detect_every_s: float = 0.2
     """Time between detections while everybody is followed."""
     relocate_every_s: float = 0.1
     """Time between detections while somebody is lost or nobody is there."""
