@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from engines.body import BodyModel
+from engines.fitting.consistency import Consistency
+from engines.fitting.image_evidence import ImageEvidence
 from engines.methods.bilayer import finish, prepare
 from engines.methods.bodies import Bodies
 from engines.methods.evidence import CropRequest, Evidence
@@ -33,21 +35,23 @@ def weak_perspective(points: np.ndarray, image: np.ndarray, weights: np.ndarray)
 
 
 class CloudLifter:
-    """See `engines.methods.trunk_method.Lifter`."""
+    """See `engines.methods.trunk_method.Lifter`.
 
-    def __init__(self, points: Engine, regressors: Engine, body: BodyModel) -> None:
+    ``consistency``: pulls the networks' bodies onto the points; None leaves them as they are.
+    """
+
+    def __init__(
+        self, points: Engine, regressors: Engine, body: BodyModel, consistency: Consistency | None = None
+    ) -> None:
         self.engines = (points, regressors)
-        self._body = body
+        self._body, self._consistency = body, consistency
 
     def __call__(self, evidence: Evidence, requests: list[CropRequest]) -> Bodies:
         """See `engines.methods.trunk_method.Lifter`."""
-        prepared = prepare(
-            evidence.points_px,
-            evidence.depth_m,
-            [request.intrinsics for request in requests],
-            np.stack([request.center_px for request in requests]),
-            np.array([request.side_px for request in requests]),
-        )
+        intrinsics = [request.intrinsics for request in requests]
+        centers_px = np.stack([request.center_px for request in requests])
+        sides_px = np.array([request.side_px for request in requests])
+        prepared = prepare(evidence.points_px, evidence.depth_m, intrinsics, centers_px, sides_px)
         points, regressors = self.engines
         cloud = points({spec.name: prepared.inputs[spec.name] for spec in points.inputs})["cloud"]
         outputs = dict(regressors({"cloud": cloud}))
@@ -55,13 +59,28 @@ class CloudLifter:
         # Squared confidences, as in the placement that starts from this guess.
         own = np.concatenate((outputs["landmarks"], outputs["joints"]), 1)
         outputs["placement"] = weak_perspective(own, seen[..., :2], seen[..., 2] ** 2)
-        return finish(outputs, prepared, self._body)
+        bodies = finish(outputs, prepared, self._body)
+        if self._consistency is None:
+            return bodies
+        power = self._consistency.pull.confidence_power
+        shown = ImageEvidence.of(evidence.points_px, evidence.depth_m, intrinsics, centers_px, power)
+        pose, place = self._consistency.pull_to_points(bodies.pose, bodies.betas, bodies.translation, shown)
+        joints = self._body.joints(pose, bodies.betas, place)
+        return Bodies(pose=pose, betas=bodies.betas, translation=place, joints=joints)
 
 
 def open_cloud_lifter(
-    network: str, body: BodyModel, *, runtime: Runtime, precision: Precision, preset: str, threads: int
+    network: str,
+    body: BodyModel,
+    *,
+    runtime: Runtime,
+    precision: Precision,
+    preset: str,
+    threads: int,
+    consistent: bool,
 ) -> CloudLifter:
-    """The shipped networks. Raises EngineError where they cannot run here."""
+    """The shipped networks; ``consistent``: their bodies are pulled onto the points. Raises EngineError where a network
+    cannot run here."""
     from engines.methods import WEIGHTS
 
     # Kilobytes of points in, rotations out: int8 would save nothing here.
@@ -70,4 +89,4 @@ def open_cloud_lifter(
     first, second = (
         load_engine(WEIGHTS / f"{name}-{preset}.onnx", runtime, precision, threads) for name in (network, "regressors")
     )
-    return CloudLifter(first, second, body)
+    return CloudLifter(first, second, body, Consistency(body) if consistent else None)

@@ -80,7 +80,7 @@ def solve_rotations(
             # Its length is the product of both, times the sine of the bend: a straight limb tells nothing.
             covariance = covariance + np.cross(upper, lower)[..., None] * np.array(axis)
         turns[:, joint] = kabsch(covariance)
-    above = [max(parent, 0) for parent in JOINT_PARENTS]
-    local = turns[:, above].transpose(0, 1, 3, 2) @ turns
+    parents = [max(parent, 0) for parent in JOINT_PARENTS]
+    local = turns[:, parents].transpose(0, 1, 3, 2) @ turns
     local[:, 0] = turns[:, 0]
     return local.astype(np.float32)

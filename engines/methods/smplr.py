@@ -10,6 +10,16 @@ from engines.methods.cloud_lifter import CloudLifter, open_cloud_lifter
 from engines.runtime.engine import Precision, Runtime
 
 
-def open_lifter(body: BodyModel, *, runtime: Runtime, precision: Precision, preset: str, threads: int) -> CloudLifter:
-    """The shipped networks. Raises EngineError where they cannot run here."""
-    return open_cloud_lifter("smplr", body, runtime=runtime, precision=precision, preset=preset, threads=threads)
+def open_lifter(
+    body: BodyModel,
+    *,
+    runtime: Runtime,
+    precision: Precision,
+    preset: str,
+    threads: int,
+    consistent: bool = True,
+) -> CloudLifter:
+    """See `engines.methods.cloud_lifter.open_cloud_lifter`."""
+    return open_cloud_lifter(
+        "smplr", body, runtime=runtime, precision=precision, preset=preset, threads=threads, consistent=consistent
+    )

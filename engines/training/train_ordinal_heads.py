@@ -1,7 +1,7 @@
 """Compare the heads and labels of Ordinal Depth Supervision on what a frozen trunk sees of rendered people.
 
-`python -m engines.training ordinal-heads --synthetic SHARDS --steps 300 --seed 0`: every head (`--head`) with every kind
-of depth label (`--labels`), same samples, steps and seed; one line each. The trunk is frozen so that minutes suffice;
+`python -m engines.training ordinal-heads --synthetic SHARDS --steps 300 --seed 0`: every head (`--head`) with every
+kind of depth label (`--labels`), same samples, steps and seed; one line each. The trunk is frozen, so minutes suffice;
 `engines.networks.ordinal_heads.OrdinalTrunk` is the same head on hourglasses that learn along.
 """
 
@@ -84,12 +84,14 @@ def head_figures(head: OrdinalHead, seen: SeenCrops) -> dict[str, float]:
     """Pairs in the right order, %; correlation of depths within a person; mean 2D error, % of the crop's side."""
     with torch.no_grad():
         xy, depth = head(seen.features, torch.zeros(len(seen.features), 1, 1, 1))
-    centred = [value - value.nanmean(1, keepdim=True) for value in (depth, seen.depth)]
+    unknown = ~seen.depth.isfinite()
+    depths = [value.masked_fill(unknown, torch.nan) for value in (depth, seen.depth)]
+    centred = [(value - value.nanmean(1, keepdim=True)).nan_to_num() for value in depths]
     together = (centred[0] * centred[1]).sum(1) / (centred[0].norm(dim=1) * centred[1].norm(dim=1) + 1e-9)
     gap = (((xy - seen.xy).norm(dim=-1) * seen.known).sum() / seen.known.sum()) * 50
     return {
         "ordered": 100 * ordered_share(depth, seen.depth),
-        "correlation": float(together.nanmean()),
+        "correlation": float(together.mean()),
         "error2d": float("nan") if head.head == "vector" else float(gap),
     }
 
@@ -112,10 +114,8 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     trunk = Trunk(PRESETS["small"]).eval()
     load_shipped(trunk, args.trunk, "trunk.")
-    train, val = (
-        see(trunk, SyntheticSource(args.synthetic, split), count)
-        for split, count in (("train", args.count), ("val", 512))
-    )
+    train = see(trunk, SyntheticSource(args.synthetic, "train"), args.count)
+    val = see(trunk, SyntheticSource(args.synthetic, "val"), 512)
     for name, labels, seed in product(args.head, args.labels, args.seed):
         torch.manual_seed(seed)
         rng = np.random.default_rng(seed)

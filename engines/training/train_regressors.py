@@ -66,7 +66,7 @@ def regressor_errors(
 ) -> dict[str, float]:
     """Per kind of points: PA-MPJPE of 12 limb joints and per-vertex error, mm; for the shape the slope and the
     correlation of the body mass index against the true one (both 0: everybody is average) and right genders, %."""
-    limbs, out = list(LIMB_JOINTS), {}
+    limbs, out = list(LIMB_JOINTS), dict[str, float]()
     body = net.kinematics
     turns, _ = body.chain(batch.rotations, batch.betas)
     truth = body.coarse(turns, batch.joints, batch.betas).numpy()

@@ -45,7 +45,8 @@ class DenoisingAutoencoder(nn.Module):
                 levels.append(x)
                 x = torch.relu(narrow(x))
         for block, widen, level in zip(reversed(self.decode), reversed(self.widen), reversed(levels), strict=True):
-            x = block(torch.relu(widen(x)) + level)
+            # A plain sum here crashes OpenVINO 2026's compiler for CPUs, which fuses it twice.
+            x = block(torch.stack((torch.relu(widen(x)), level)).sum(0))
         answer = self.head(self.norm(x)).float().reshape(-1, NUM_POINTS, 4)
         straight = torch.cat((METRES_PER_SPREAD * seen.xy, points[..., 3:4]), -1)
         cloud = answer[..., :3] + torch.sigmoid(answer[..., 3:]) * straight

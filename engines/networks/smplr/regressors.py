@@ -44,6 +44,14 @@ class RegressedBody:
     """(B, 17, 3) metres relative to the pelvis."""
 
 
+def _regressor(inputs: int, width: int, blocks: int, start: Tensor) -> nn.Sequential:
+    """The MLP that both are; it begins by answering `start`."""
+    head = nn.Linear(width, len(start))
+    nn.init.normal_(head.weight, std=0.005)
+    head.bias.data.copy_(start)
+    return nn.Sequential(ResidualMLP(inputs, width, blocks), head)
+
+
 class BodyRegressors(nn.Module):
     """Points (B, 41, 3) metres relative to the pelvis -> `RegressedBody`. Without `landmarks` it reads joints alone."""
 
@@ -54,12 +62,9 @@ class BodyRegressors(nn.Module):
     def __init__(self, body: BodyModel, width: int, blocks: int = 1, *, landmarks: bool = True) -> None:
         super().__init__()
         self.kinematics = Kinematics(body)
-        self.pose = nn.Sequential(ResidualMLP(len(RELATIVE) * 3, width, blocks), nn.Linear(width, NUM_JOINTS * 6))
-        self.shape = nn.Sequential(ResidualMLP(len(PAIRS), width // 2, blocks), nn.Linear(width // 2, SHAPE + 1))
         start = torch.tensor((1.0, 0, 0, 0, 1, 0)).repeat(NUM_JOINTS)
-        for head, bias in ((self.pose[1], start), (self.shape[1], torch.zeros(SHAPE + 1))):
-            nn.init.normal_(head.weight, std=0.005)
-            head.bias.data.copy_(bias)
+        self.pose = _regressor(len(RELATIVE) * 3, width, blocks, start)
+        self.shape = _regressor(len(PAIRS), width // 2, blocks, torch.zeros(SHAPE + 1))
         eye = torch.eye(3).expand(1, NUM_JOINTS, 3, 3)
         turns, joints = self.kinematics.chain(eye, torch.zeros(1, SHAPE))
         rest = torch.cat((self.kinematics.landmarks(turns, joints, torch.zeros(1, SHAPE)), joints), 1)

@@ -32,6 +32,8 @@ from engines.training.synthetic_source import SyntheticSource, relative_depth
 
 BATCH = 8
 VERTEX_LEVEL = 1
+PULLED = ("bilayer", "ordinal", "smplr")
+"""Methods whose bodies are pulled onto the points at the end (`engines.fitting.consistency`)."""
 MIN_VISIBLE = 12
 """People of whose 24 joints fewer lie in the picture are reported apart: nobody can know what is not seen."""
 
@@ -167,6 +169,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--keypoints", type=Path, help="keypoint network in place of the trunk, PATH.onnx")
     parser.add_argument("--true-points", action="store_true", help="lift the true points too, without and with depths")
     parser.add_argument("--no-mirror", action="store_true", help="one look per crop, not two")
+    parser.add_argument("--raw", action="store_true", help="networks' bodies as they are, not pulled onto the points")
     parser.add_argument("--limit", type=int, help="only so many people")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args(argv)
@@ -179,9 +182,10 @@ def main(argv: list[str] | None = None) -> int:
         reader = open_keypoints(arguments.keypoints, **options)
     else:
         reader = load_trunk("small", **options, mirror=not arguments.no_mirror)
-    lifters = {
-        name: import_module(METHODS[name]).open_lifter(body, preset="small", **options) for name in arguments.method
-    }
+    lifters = {}
+    for name in arguments.method:
+        raw = {"consistent": False} if arguments.raw and name in PULLED else {}
+        lifters[name] = import_module(METHODS[name]).open_lifter(body, preset="small", **options, **raw)
     estimates, points = estimate_all(reader, lifters, source, count, truth=arguments.true_points)
     for engine in (reader.engine, *(engine for lifter in lifters.values() for engine in lifter.engines)):
         engine.close()
