@@ -61,6 +61,8 @@ def points(args: Args) -> list[Figure]:
                 Figure(f"points on {name}", "PCK@0.2 limbs", total.pck_limbs, "%"),
             ]
             for words, value in breakdown(scores).items():
+                if not human and ("hidden" in words or "visible" in words):
+                    continue  # the teacher does not say
                 found.append(Figure(f"points on {name}", words, value, "%" if words.startswith("PCK") else ""))
             if human:
                 images = [batch.images for batch in whole_batches(PhotoSource(crops), 64, reader.size_px)]

@@ -26,6 +26,8 @@ class Figure:
             return "-"
         if self.unit == "%":
             return f"{100 * value:.1f} %"
+        if float(value).is_integer() and not self.unit:
+            return f"{value:.0f}"
         digits = 3 if abs(value) < 10 else 1 if abs(value) < 1000 else 0
         return f"{value:.{digits}f} {self.unit}".rstrip()
 
