@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,17 +193,19 @@ class Recovery:
     damaged_chunks: int
 
 
-def recover_log(source: str | Path, target: str | Path) -> Recovery:
-    """Copy everything readable of a log into a new, complete one. Raises LogError."""
+def recover_log(
+    source: str | Path, target: str | Path, change: Callable[[FrameMessage], FrameMessage] | None = None
+) -> Recovery:
+    """Copy everything readable of a log into a new, complete one, frames through ``change``. Raises LogError."""
     source, target = Path(source), Path(target)
     if target.exists() and source.exists() and target.samefile(source):
-        raise LogError(f"{target} is the damaged log itself; name another file to recover into")
+        raise LogError(f"{target} is the log that is read; name another file to write")
     scan = LogScan(source)
     unfinished = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with unfinished.open("wb") as file:
-            messages = _copy(scan, Writer(file, compression=CompressionType.ZSTD))
+            messages = _copy(scan, Writer(file, compression=CompressionType.ZSTD), change)
         unfinished.replace(target)
     except OSError as error:
         raise LogError(f"cannot write {target}: {error.strerror}; choose a folder you may write to") from error
@@ -213,12 +215,15 @@ def recover_log(source: str | Path, target: str | Path) -> Recovery:
     return Recovery(messages=messages, was_complete=scan.complete, damaged_chunks=scan.damaged_chunks)
 
 
-def _copy(scan: LogScan, writer: Writer) -> int:
-    writer.start(profile="", library="bodystream recover")
+def _copy(scan: LogScan, writer: Writer, change: Callable[[FrameMessage], FrameMessage] | None = None) -> int:
+    writer.start(profile="", library="bodystream log")
     schemas: dict[int, int] = {0: 0}
     channels: dict[int, int] = {}
+    topics: dict[int, str] = {}
     messages = 0
     for record in scan:
+        if isinstance(record, Channel):
+            topics[record.id] = record.topic
         if isinstance(record, Metadata):
             writer.add_metadata(record.name, record.metadata)
         elif isinstance(record, Schema) and record.id not in schemas:
@@ -229,8 +234,10 @@ def _copy(scan: LogScan, writer: Writer) -> int:
                 record.topic, record.message_encoding, schema, record.metadata
             )
         elif isinstance(record, Message) and record.channel_id in channels:
-            channel = channels[record.channel_id]
-            writer.add_message(channel, record.log_time, record.data, record.publish_time, record.sequence)
+            channel, data = channels[record.channel_id], record.data
+            if change is not None and topics[record.channel_id] == BODIES_TOPIC:
+                data = msgspec.json.encode(change(_FRAME.decode(data)))
+            writer.add_message(channel, record.log_time, data, record.publish_time, record.sequence)
             messages += 1
     writer.finish()
     return messages

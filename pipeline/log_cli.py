@@ -1,4 +1,4 @@
-"""`bodystream log info | recover | export | play`: look into a pose log, repair, convert and replay it."""
+"""`bodystream log info | recover | refine | export | play`: look into a pose log, repair, refine, convert, play."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     recover = commands.add_parser("recover", help="copy what is readable of a cut or damaged log into a complete one")
     recover.add_argument("log", type=Path)
     recover.add_argument("output", type=Path)
+    refine = commands.add_parser("refine", help="fit every track as a whole: nearer to its points, and smooth")
+    refine.add_argument("log", type=Path)
+    refine.add_argument("output", type=Path)
+    refine.add_argument("--smoothness", type=float, default=1.0, help="2 halves the accelerations that pass unpunished")
+    refine.add_argument("--body", type=Path, help="body model file of the log (default: the shipped one)")
     export = commands.add_parser("export", help="convert to .csv, .parquet or AMASS-style .npz")
     export.add_argument("log", type=Path)
     export.add_argument("output", type=Path, help="its suffix chooses the format; npz: one file per track")
@@ -46,6 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             state = "the log was complete" if found.was_complete else "the log was cut"
             damaged = f", {found.damaged_chunks} damaged chunks left out" if found.damaged_chunks else ""
             print(f"{found.messages} messages recovered into {options.output}; {state}{damaged}")
+        elif options.command == "refine":
+            from pipeline.log_refine import refine_log
+
+            tracks, bodies = refine_log(options.log, options.output, options.smoothness, options.body)
+            print(f"{bodies} bodies of {tracks} tracks refined into {options.output}")
         elif options.command == "export":
             for path in export_log(read_log(options.log), options.output):
                 print(path)

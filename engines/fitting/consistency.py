@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.body import BodyModel
-from engines.fitting.attached_points import FREE_JOINTS, NUM_TURNS, PLACE, Figures, Skeleton, image_points
+from engines.fitting.attached_points import FREE_JOINTS, NUM_TURNS, Figures, Skeleton, image_points
 from engines.fitting.energy import Energy, squares
 from engines.fitting.image_evidence import MIN_DEPTH_M, ImageEvidence
 from engines.fitting.pose_prior import PosePrior, vectors_of
@@ -65,6 +65,13 @@ class Pull:
     """Weight of the pose prior's energy."""
 
 
+def network_spread(distance_m: np.ndarray) -> np.ndarray:
+    """(B, 63): how far a network's turns and place may be wrong, for bodies at distances (B,)."""
+    names = [JOINT_NAMES[joint].removeprefix("left_").removeprefix("right_") for joint in FREE_JOINTS]
+    turns = np.concatenate([_STAY_RAD[name] for name in names])
+    return np.concatenate([np.tile(turns, (len(distance_m), 1)), np.outer(distance_m, _STAY_PLACE)], 1)
+
+
 class Consistency:
     """Ready for one body model."""
 
@@ -72,8 +79,6 @@ class Consistency:
         self.pull = pull or Pull()
         self._skeleton, self._points = Skeleton(body), image_points(body)
         self._prior = prior or PosePrior.load()
-        names = [JOINT_NAMES[joint].removeprefix("left_").removeprefix("right_") for joint in FREE_JOINTS]
-        self._stay = 1 / np.array([*np.concatenate([_STAY_RAD[name] for name in names]), *_STAY_PLACE]) ** 2
 
     def pull_to_points(
         self, pose: np.ndarray, betas: np.ndarray, translation: np.ndarray, evidence: ImageEvidence
@@ -84,8 +89,7 @@ class Consistency:
         """
         start = Figures.of(pose, betas, translation)
         distance = np.maximum(start.translation[:, 2], MIN_DEPTH_M)
-        stay = np.repeat(self._stay[None], len(distance), 0)
-        stay[:, PLACE] /= distance[:, None] ** 2
+        stay = 1 / network_spread(distance) ** 2
         total, diagonal = np.zeros_like(stay), np.arange(stay.shape[1])
         for _ in range(self.pull.steps):
             energy = self._energy(start.moved(total), evidence, distance)
