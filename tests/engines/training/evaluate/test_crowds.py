@@ -1,9 +1,18 @@
 """What counts as a swapped limb, on two people whose answers are written down."""
 
+import cv2
 import numpy as np
 
 from engines.keypoints import COCO_NAMES
-from engines.training.evaluate.crowds import HIDDEN, LIMBS, Crowd, count_swaps, measure_swaps, requests_of
+from engines.training.evaluate.crowds import (
+    HIDDEN,
+    LIMBS,
+    Crowd,
+    count_swaps,
+    measure_swaps,
+    pasted_crowds,
+    requests_of,
+)
 
 WRIST, OTHER_WRIST, KNEE = (COCO_NAMES.index(name) for name in ("left_wrist", "right_wrist", "left_knee"))
 
@@ -65,3 +74,42 @@ def test_shares_are_over_the_known_points():
     assert total.points == 23 and total.swapped == 1 / 23 and total.right == 22 / 23
     assert total.swapped_hidden == 1 and total.swapped_visible == 0
     assert len(requests_of(one)) == 2
+
+
+class OneColourPeople:
+    """A shard of people who are upright bars, each of one colour on black, with their points along the bar."""
+
+    def __init__(self) -> None:
+        self.points = np.zeros((6, 41, 3), np.float32)
+        self.points[..., 0], self.points[..., 1], self.points[..., 2] = 112, np.linspace(30, 190, 41), 1
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def at(self, index):
+        return self, index
+
+    def parts(self, row):
+        mask = np.zeros((112, 112), np.uint8)
+        mask[12:98, 46:66] = 3
+        return mask
+
+    def image(self, row):
+        return np.full((224, 224, 3), 40 * (row + 1), np.uint8)
+
+
+def test_pasted_people_are_where_their_points_say_and_the_hidden_ones_are_hidden():
+    black = cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1].ravel()
+    shown, hidden = 0, 0
+    for one in pasted_crowds(OneColourPeople(), [black], 12, seed=3):  # type: ignore[arg-type]
+        assert 2 <= len(one.points) <= 4
+        at = np.floor(one.points[..., :2]).astype(int)
+        colours = one.image[at[..., 1], at[..., 0], 0].astype(int)
+        visible = one.points[..., 2] == 1
+        own = np.array([np.median(c[v]) if v.any() else -1 for c, v in zip(colours, visible, strict=True)])
+        assert (np.abs(colours - own[:, None])[visible] < 25).mean() > 0.97
+        assert (np.abs(colours - own[:, None])[~visible] > 15).mean() > 0.9 or visible.all()
+        shown, hidden = shown + visible.sum(), hidden + (~visible).sum()
+        low, high = one.squares[:, :2] - one.squares[:, 2:] / 2, one.squares[:, :2] + one.squares[:, 2:] / 2
+        assert (low.max(0) < high.min(0)).any(), "their crops overlap"
+    assert shown > 100 and hidden > 20
