@@ -20,6 +20,8 @@ from pipeline.smoothing import Smoother
 from pipeline.tracker import Tracker, TrackerSettings, TrackState
 from pipeline.types import Frame, FrameResult, TrackedBody
 
+STALE_S = 0.2
+"""Detections older than this say nothing about where people are now."""
 SURE_SCORE = 0.7
 """From here on the estimated body, and not the confident points alone, says where the next crop must reach."""
 
@@ -60,6 +62,11 @@ class Estimator:
         described = self._locator_engine.describe()
         self.weights = {**self._method.weights, described.model: described.sha256}
         self._trackers: dict[str, Tracker] = {}
+        self._to_detect: dict[str, Frame] = {}
+        """Frames of streams that the locator looks at when their bodies are published."""
+        self._detected: dict[str, tuple[float, np.ndarray]] = {}
+        """What it found there, and when (media time)."""
+        self._spans_after: dict[str, float] = {}
 
     def warm_up(self) -> None:
         """Run every network once, so that the first frame waits for no compilation."""
@@ -72,7 +79,9 @@ class Estimator:
 
     def process(self, frame: Frame) -> FrameResult:
         """Find the bodies of one frame."""
-        return self.process_together([frame])[0]
+        result = self.process_together([frame])[0]
+        self.catch_up()
+        return result
 
     def process_together(self, frames: list[Frame]) -> list[FrameResult]:
         """Find the bodies of frames of different streams: their crops share one call of each engine.
@@ -81,7 +90,7 @@ class Estimator:
         """
         if len({frame.stream for frame in frames}) < len(frames):
             raise ValueError(f"frames {frames} share a stream, process them one after the other")
-        spans: dict[str, float] = {}
+        spans, self._spans_after = self._spans_after, {}
         located = [self._locate(frame, spans) for frame in frames]
         with span(spans, "track"):
             requests = [
@@ -109,14 +118,31 @@ class Estimator:
             results.append(FrameResult(frame=frame, bodies=bodies, raw_bodies=raw, spans_ms=spans))
         return results
 
+    def catch_up(self) -> None:
+        """What published bodies need not wait for: the locator, on frames in which somebody was followed anyway.
+
+        What it finds is used with the next frame of the stream.
+        """
+        for stream, frame in self._to_detect.items():
+            with span(self._spans_after, "locate_after"):
+                self._detected[stream] = frame.pts_s, self._locator.detect(frame.image)
+        self._to_detect.clear()
+
     def _locate(self, frame: Frame, spans: dict[str, float]) -> tuple[Tracker, tuple[TrackState, ...]]:
         """Whom to look at in a frame."""
         tracker = self._trackers.setdefault(frame.stream, Tracker(self._settings))
         tracker.advance(frame)
-        if tracker.needs_detection():
-            with span(spans, "locate"):
-                detections = self._locator.detect(frame.image)
-            tracker.merge_detections(detections)
+        before = self._detected.pop(frame.stream, None)
+        if before is not None and 0 < frame.pts_s - before[0] <= STALE_S:
+            tracker.merge_detections(before[1])
+        elif tracker.needs_detection():
+            waited = self._to_detect.pop(frame.stream, None) is not None
+            if tracker.detection_can_wait() and not waited:
+                self._to_detect[frame.stream] = frame
+            else:
+                with span(spans, "locate"):
+                    detections = self._locator.detect(frame.image)
+                tracker.merge_detections(detections)
         return tracker, tracker.targets()
 
     @staticmethod

@@ -34,7 +34,11 @@ DRAIN_S = 30.0
 
 
 class FrameEstimator(Protocol):
-    """What turns a frame into bodies. Used by one thread; keeps its own state per stream."""
+    """What turns a frame into bodies. Used by one thread; keeps its own state per stream.
+
+    A method `catch_up()` is optional: called when the results of a call are with the sinks, for what they need not
+    wait for.
+    """
 
     def warm_up(self) -> None:
         """Do what the first frame would otherwise have to wait for."""
@@ -149,6 +153,7 @@ class Runner:
             source.close()
 
     def _estimate(self) -> None:
+        catch_up = getattr(self._estimator, "catch_up", None)
         while items := self._inbox.take():
             now_ns = time.monotonic_ns()
             unknown = [frame for frame, _ in items if frame.bodies is None]
@@ -160,6 +165,8 @@ class Runner:
                 for sink in self.sinks:
                     sink.submit(result)
                 self.stats.published(result)
+            if catch_up is not None:
+                catch_up()
 
     def _thread(self, name: str, work: Callable[..., None], *args: Any) -> threading.Thread:
         return threading.Thread(target=self._guard, args=(name, work, *args), name=name, daemon=True)

@@ -5,7 +5,7 @@ One frame goes through it in this order:
     tracker.advance(frame)
     if tracker.needs_detection():
         tracker.merge_detections(locator.detect(frame.image))
-    for target in tracker.targets():             # crops; their estimates give the points
+    for target in tracker.targets():                 # crops; their estimates give the points
         tracker.update(target.track_id, points_px, score)
     people = tracker.finish()                    # those to publish
 
@@ -45,13 +45,14 @@ _COLOUR_WEIGHT = 0.7
 _OTHER_CLOTHES = 0.85
 """Histograms farther apart than this are not the same person."""
 _COLOUR_MEMORY = 0.9
-"""Part of the old histogram that stays when a new one is seen."""
 _STAY_BONUS = 1.2
 """A followed person counts as so much larger where only the largest are kept, so that two alike do not alternate."""
 _VISIBLE = 0.1
-"""A person of whose box less than this is in the picture has left it."""
+"""Who has less than this of their box in the picture has left it."""
 _JUST_GONE_S = 0.4
-"""So long after somebody was lost they are looked for in every frame in which a detection seemed to be them."""
+"""So long the next frame is looked at too where a detection only seemed to be them."""
+_SHORT_STEP_S = 0.05
+"""Frames closer than this look alike to the locator."""
 _LONGEST_GAP_S = 1.0
 """Between two frames, however short the memory of lost people is."""
 _EVIDENCE_POINTS = 8
@@ -65,13 +66,11 @@ class TrackerSettings:
     max_people: int = 8
     """The largest so many are followed."""
     max_doubtful: int = 3
-    """So many strangers of whom the locator is unsure are looked at per detection of a video: its threshold is low,
-    the networks that look at the crops decide. Those refused make room for others next time. Unrelated pictures have
-    one chance and no such limit."""
+    """So many strangers of whom the locator is unsure are looked at per detection of a video: the trunk decides."""
     detect_every_s: float = 0.2
-    """Time between detections while everybody is followed."""
+    """Time between detections while everybody is followed ..."""
     relocate_every_s: float = 0.1
-    """Time between detections while somebody is lost or nobody is there."""
+    """... and while somebody is lost or nobody is there."""
     max_age_s: float = 1.5
     """How long a lost person is remembered."""
     min_detection_score: float = 0.15
@@ -149,14 +148,15 @@ class Tracker:
         """Ids of candidates that were never confirmed: nobody has seen them, the next candidate takes them."""
         self._frame: Frame | None = None
         self._now_s = -math.inf
+        self._step_s = math.inf
         self._detected_s = -math.inf
         self._somebody_went = False
 
     def advance(self, frame: Frame) -> None:
         """Moves everybody to the time of ``frame``.
 
-        Forgets everybody where the picture is unrelated to the last, where time ran backwards, or after a gap in which
-        even a lost person would have been forgotten. Their ids are not given again.
+        Forgets everybody where the picture is unrelated to the last, where time ran backwards, or after a gap longer
+        than any memory. Their ids are not given again.
         """
         step = frame.pts_s - self._now_s
         if frame.unrelated or not 0 <= step <= max(self.settings.max_age_s, _LONGEST_GAP_S):
@@ -164,7 +164,7 @@ class Tracker:
             self._refused.clear()
             self._detected_s = -math.inf
             step = 0.0
-        self._frame, self._now_s = frame, frame.pts_s
+        self._frame, self._now_s, self._step_s = frame, frame.pts_s, step
         for track in self._tracks:
             track.move(track.motion.predicted(step, unseen=track.phase == "lost"))
             track.measured = track.proposed = None
@@ -177,6 +177,10 @@ class Tracker:
         interval = self.settings.relocate_every_s if unsettled else self.settings.detect_every_s
         # A millisecond of grace: 15 frames at 30 Hz are half a second whatever the rounding of time stamps.
         return self._somebody_went or self._now_s - self._detected_s >= interval - 1e-3
+
+    def detection_can_wait(self) -> bool:
+        """Whether what the locator finds in this frame may be used for the next: people need not wait for it."""
+        return self._step_s <= _SHORT_STEP_S and any(track.phase == "followed" for track in self._tracks)
 
     def merge_detections(self, detections: np.ndarray) -> None:
         """Takes in what the locator found in this frame: (N, 5) x0, y0, x1, y1, score, pixels."""
@@ -326,7 +330,6 @@ class Tracker:
             self._unpublished.append(track.track_id)
         else:
             track.phase = "lost"
-            # For somebody long gone who only seemed to be back, the next detection has time.
             self._somebody_went |= track.proposed is None or self._now_s - track.seen_s < _JUST_GONE_S
 
     def _remember_colours(self, track: _Track, image: np.ndarray) -> None:

@@ -104,3 +104,15 @@ def test_an_unknown_quality_is_no_bad_quality(demo, estimator):
     estimator._min_quality = 0.99
     unknown = replace(found, estimate=replace(found.estimate, quality=float("nan")))
     assert estimator._good((found, unknown)) == (unknown,)
+
+
+def test_people_who_are_followed_do_not_wait_for_the_locator(demo, estimator):
+    spans = [estimator.process(frame).spans_ms for frame, _ in demo]
+    assert "locate" in spans[0], "nobody was there to be followed"
+    assert not any("locate" in each for each in spans[1:])
+    assert [index for index, each in enumerate(spans) if "locate_after" in each] == [7, 14]
+
+
+def test_the_locator_does_its_work_also_where_nobody_calls_for_it(demo, estimator):
+    spans = [estimator.process_together([frame])[0].spans_ms for frame, _ in demo]
+    assert [index for index, each in enumerate(spans) if "locate" in each] == [0, 7, 14]
