@@ -51,7 +51,7 @@ _VISIBLE = 0.1
 """Who has less than this of their box in the picture has left it."""
 _JUST_GONE_S = 0.4
 """So long the next frame is looked at too where a detection only seemed to be them."""
-_SHORT_STEP_S = 0.05
+_SHORT_STEP_S = 0.07
 """Frames closer than this look alike to the locator."""
 _LONGEST_GAP_S = 1.0
 """Between two frames, however short the memory of lost people is."""
