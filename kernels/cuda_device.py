@@ -133,6 +133,13 @@ class CudaDevice(Device):
     def synchronize(self, stream: Any = None) -> None:
         self._call("cuStreamSynchronize", self.stream(stream).handle)
 
+    def follow_default_stream(self, stream: Any = None) -> None:
+        handle = self.stream(stream).handle
+        (event,) = self._call("cuEventCreate", self._driver.CUevent_flags.CU_EVENT_DISABLE_TIMING)
+        self._call("cuEventRecord", event, self._driver.CU_STREAM_LEGACY)
+        self._call("cuStreamWaitEvent", handle, event, 0)
+        self._call("cuEventDestroy", event)  # once it has happened
+
     def record(self, work: Callable[[], object], stream: Any = None) -> Recording:
         own = self.stream(stream)
         work()

@@ -129,6 +129,10 @@ class Device(ABC):
     def synchronize(self, stream: Any = None) -> None:
         """Waits until the stream has done all that was queued. The one place where the host waits."""
 
+    def follow_default_stream(self, stream: Any = None) -> None:  # noqa: B027 - only GPUs have streams
+        """What is queued on ``stream`` from now on comes after what others (a decoder) have queued on the default one.
+        The host does not wait."""
+
     @abstractmethod
     def record(self, work: Callable[[], object], stream: Any = None) -> Recording:
         """What ``work`` launches on ``stream``, to be launched again as one: a CUDA graph.

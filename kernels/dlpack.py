@@ -103,7 +103,7 @@ def export_dlpack(pointer: int, shape: tuple[int, ...], dtype: np.dtype, device:
 def import_dlpack(array: Any, device: tuple[int, int]) -> View:
     """The array behind ``__dlpack__``. Raises TypeError where it lives on another device than ``device`` or has a type
     that numpy does not know, ValueError where it is not contiguous."""
-    where = tuple(array.__dlpack_device__())
+    where = tuple(map(int, array.__dlpack_device__()))
     if where != device:
         raise TypeError(f"{type(array).__name__} is on DLPack device {where}, not on {device}: copy it there")
     capsule = array.__dlpack__()

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels.crop_pictures import CropFormat, square_affines
-from kernels.device import Device
+from kernels.device import Device, DeviceArray
+from kernels.launch.agreement import CAMERA_FLOATS, agreement
 from kernels.launch.crop_pictures import DevicePicture, crop_pictures
 from kernels.launch.decode_heatmaps import decode_heatmaps, decode_volumes
+from kernels.launch.lift import VIEW_FLOATS, lift_finish, lift_prepare
 from kernels.launch.raster import raster
 from kernels.launch.skin import DeviceSkinMesh, body_transforms, skin
 from kernels.launch.voxel_project import voxel_perspective, voxel_project, voxel_project_backward
@@ -53,7 +55,7 @@ def kernel_speeds(device: Device, mesh: SkinMesh, faces: np.ndarray, *, tiny: bo
     ``tiny``: sizes that the CPU gets through in seconds, to see that everything runs; the figures then say nothing.
     """
     bandwidth = copy_bandwidth(device, 1 if tiny else 1000, 2 if tiny else 20)
-    for cases in (_voxels, _crops_and_heatmaps, _bodies):
+    for cases in (_voxels, _crops_and_heatmaps, _lifting, _bodies):
         for name, size, count, work in cases(device, mesh, faces, tiny):
             work()  # compiles and loads
             device.milliseconds(work, 1 if tiny else 5)
@@ -112,6 +114,34 @@ def _crops_and_heatmaps(device: Device, mesh: SkinMesh, faces: np.ndarray, tiny:
     yield "decode_heatmaps", f"{maps.shape}", maps.nbytes + people * 41 * 12, lambda: decode_heatmaps(maps, 256.0)
     volumes = device.upload(rng.random((max(people // 8, 1), 24, bins, cells, cells), np.float32))
     yield "decode_volumes", f"{volumes.shape}", volumes.nbytes, lambda: decode_volumes(volumes, 256.0)
+
+
+def _lifting(device: Device, mesh: SkinMesh, faces: np.ndarray, tiny: bool) -> Iterator[Case]:
+    count, cells, vertices = (1, 8, 20) if tiny else (256, 40, 1750)
+    rng = np.random.default_rng(3)
+
+    def random(*shape: int) -> DeviceArray:
+        return device.upload(rng.random(shape, np.float32) + np.float32(0.1))
+
+    views, points, depth = random(count, VIEW_FLOATS), random(count, 41, 3), random(count, 41)
+    inputs, opening = random(count, 41, 5), random(count, 1)
+    prepared = views.nbytes + points.nbytes + depth.nbytes + inputs.nbytes + opening.nbytes
+    yield (
+        "lift_prepare",
+        f"{count} crops",
+        prepared,
+        lambda: lift_prepare(points, depth, views, inputs, opening, min_confidence=0.05, opening=(-3.3, 0.3)),
+    )
+    shapes = {"rotations": (24, 3, 3), "placement": (3,), "landmarks": (17, 3), "joints": (24, 3)}
+    said = {name: random(count, *shape) for name, shape in shapes.items()}
+    pose, place = random(count, 24, 3), random(count, 3)
+    finished = sum(array.nbytes for array in (inputs, views, pose, place, *said.values()))
+    yield "lift_finish", f"{count} bodies", finished, lambda: lift_finish(said, inputs, views, pose, place)
+    splat, cameras, parts = random(count, vertices, 3), random(count, CAMERA_FLOATS), random(count, 16, cells, cells)
+    counts = device.empty((count, 2), np.int32)
+    agreed = splat.nbytes + cameras.nbytes + parts.nbytes + counts.nbytes
+    label = f"{count} bodies of {vertices} vertices on {cells}x{cells}"
+    yield "agreement", label, agreed, lambda: agreement(splat, cameras, parts, counts)
 
 
 def _bodies(device: Device, mesh: SkinMesh, faces: np.ndarray, tiny: bool) -> Iterator[Case]:

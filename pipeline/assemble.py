@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import RunConfig
-from pipeline.errors import OutputError, SourceError, UsageError
+from pipeline.errors import BodystreamError, OutputError, SourceError, UsageError
 from pipeline.runner import FrameEstimator
 from pipeline.sinks.base import QueuePolicy, Sink, SinkThread
 from pipeline.sources.base import Delivery, Source, SourceState
@@ -28,6 +28,7 @@ from pipeline.types import Frame, FrameResult
 
 if TYPE_CHECKING:
     from engines.body import BodyModel
+    from engines.methods import Method
     from pipeline.metrics import MetricsServer
 
 log = logging.getLogger(__name__)
@@ -125,7 +126,20 @@ def default_estimator(config: RunConfig, body: BodyModel) -> FrameEstimator:
     """The estimator with the project's networks."""
     from pipeline.estimator import Estimator
 
-    return Estimator(config, body)
+    return Estimator(config, body, method_on_device(config, body) if config.on_device else None)
+
+
+def method_on_device(config: RunConfig, body: BodyModel) -> Method:
+    """What ``--on-device`` asks for. Raises UsageError where other flags forbid it, BodystreamError without a GPU."""
+    if config.method != "bilayer" or config.keypoints or not config.fast:
+        raise UsageError("--on-device runs --method bilayer with its own trunk and without mirror images: add --fast")
+    from engines.methods.device_method import open_device_method
+    from engines.runtime import EngineError
+
+    try:
+        return open_device_method(body, runtime=config.runtime, precision=config.precision)
+    except EngineError as error:
+        raise BodystreamError(str(error)) from error
 
 
 def assemble(config: RunConfig, build_estimator: EstimatorFactory = default_estimator) -> Assembly:

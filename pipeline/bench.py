@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.bench_streams import curve, measure_streams
 from pipeline.bench_video import bench_video
 from pipeline.stopwatch import Stopwatch
 
@@ -29,10 +30,9 @@ TARGET_OUTSIDE_MS = 3.0
 class Measurement:
     """One run of the program; milliseconds are per processed frame, means over the run."""
 
-    streams: int
     frames: int
     fps: float
-    """All streams together; loading is not counted."""
+    """Loading is not counted."""
     bodies_per_frame: float
     latency_p50_ms: float
     latency_p99_ms: float
@@ -53,8 +53,8 @@ class Measurement:
         return self.estimator_ms - sum(self.network_ms.values()) + self.sinks_ms
 
 
-def measure(source: str, *, streams: int, flags: Sequence[str]) -> Measurement:
-    """Run the program over ``streams`` copies of a video. RuntimeError if it fails."""
+def measure(source: str, *, flags: Sequence[str]) -> Measurement:
+    """Run the program over a video, as fast as it will go. RuntimeError if it fails."""
     from engines.runtime.engine import Engine
     from pipeline.cli import main as run
     from pipeline.estimator import Estimator
@@ -63,8 +63,15 @@ def measure(source: str, *, streams: int, flags: Sequence[str]) -> Measurement:
 
     with tempfile.TemporaryDirectory(prefix="bodystream-bench-") as folder:
         summary_path = Path(folder) / "summary.json"
-        argv = [word for _ in range(streams) for word in ("--source", source)]
-        argv += ["--publish", "tcp://127.0.0.1:*", "--record", str(Path(folder) / "poses.mcap"), "--quiet"]
+        argv = [
+            "--source",
+            source,
+            "--publish",
+            "tcp://127.0.0.1:*",
+            "--record",
+            str(Path(folder) / "poses.mcap"),
+            "--quiet",
+        ]
         argv += ["--summary", str(summary_path), *flags]
         with (
             Stopwatch(Engine, "__call__", key=lambda engine: engine.describe().model) as networks,
@@ -79,7 +86,6 @@ def measure(source: str, *, streams: int, flags: Sequence[str]) -> Measurement:
         summary = json.loads(summary_path.read_text())
     frames = summary["frames_processed"]
     return Measurement(
-        streams=streams,
         frames=frames,
         fps=summary["fps"],
         bodies_per_frame=summary["bodies"] / frames,
@@ -123,9 +129,8 @@ def measure_teachers(source: str, folder: Path, *, threads: int, max_frames: int
     return {name: sum(watch.total_ms.values()) / frames for name, watch in watches.items()}
 
 
-def report(runs: Sequence[Measurement], teachers: dict[str, float] | None) -> str:
+def report(one: Measurement, teachers: dict[str, float] | None) -> str:
     """The table."""
-    one = runs[0]
     lines = [f"{one.frames} frames, {one.bodies_per_frame:.2f} bodies per frame", ""]
     lines.append(_line("frames per second", one.fps, "", f">= {TARGET_FPS:g}", one.fps >= TARGET_FPS))
     lines.append(_line("latency p50", one.latency_p50_ms, "ms"))
@@ -143,9 +148,6 @@ def report(runs: Sequence[Measurement], teachers: dict[str, float] | None) -> st
         lines.append(_line("  sum", theirs, "ms"))
         ratio = ours / theirs
         lines.append(_line("ours / teachers", ratio, "", f"<= {TARGET_RATIO:g}", ratio <= TARGET_RATIO))
-    if len(runs) > 1:
-        lines += ["", "streams      fps  fps per stream  latency p99"]
-        lines += [f"{r.streams:7d} {r.fps:8.1f} {r.fps / r.streams:15.1f} {r.latency_p99_ms:9.1f} ms" for r in runs]
     return "\n".join(lines)
 
 
@@ -158,12 +160,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; 0 when it ran, whatever the figures."""
     parser = argparse.ArgumentParser(prog="bodystream bench", description=__doc__.split("\n\n")[0])
     parser.add_argument("--source", help="video to play; default: one walker at 1080p, cut from the street clip")
-    parser.add_argument("--streams", type=int, default=1, help="measure 1 to N streams at once")
+    parser.add_argument("--streams", type=int, default=1, help="also play 1 to N cameras in real time: the curve")
     parser.add_argument("--cores", type=int, default=2, help="processor cores to use (Linux); 0: all")
     parser.add_argument("--precision", default="int8", help="as in `bodystream run`")
     parser.add_argument("--runtime", default="auto", help="as in `bodystream run`")
     parser.add_argument("--max-people", type=int, default=1, help="people per stream")
     parser.add_argument("--max-frames", type=int, default=300, help="frames of each stream")
+    parser.add_argument("--batch-wait", type=float, default=0.0, help="as in `bodystream run`")
+    parser.add_argument("--on-device", action="store_true", help="as in `bodystream run`, with --fast")
     parser.add_argument("--teachers", type=Path, help="folder with the teachers' ONNX files: compare with them")
     parser.add_argument("--json", type=Path, default=Path("runs/bench.json"), help="figures to write")
     args = parser.parse_args(argv)
@@ -173,16 +177,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = args.source or str(bench_video())
     flags = ["--runtime", args.runtime, "--precision", args.precision, "--threads", str(cores)]
     flags += ["--max-people", str(args.max_people), "--max-frames", str(args.max_frames)]
+    flags += ["--batch-wait", str(args.batch_wait)]
+    flags += ["--fast", "--on-device"] if args.on_device else []
     print(f"{source} on {cores} cores, {args.precision}", file=sys.stderr)
-    runs = [measure(source, streams=streams, flags=flags) for streams in range(1, args.streams + 1)]
+    one = measure(source, flags=flags)
     teachers = None
     if args.teachers:
         teachers = measure_teachers(source, args.teachers, threads=cores, max_frames=args.max_frames)
-    print(report(runs, teachers))
+    print(report(one, teachers))
     figures: dict[str, Any] = {"source": Path(source).name, "cores": cores, "precision": args.precision}
-    figures["runs"] = [asdict(run) | {"outside_ms": run.outside_ms} for run in runs]
+    figures["run"] = asdict(one) | {"outside_ms": one.outside_ms}
     if teachers:
-        figures |= {"teachers_ms": teachers, "ratio": 1000 / runs[0].fps / sum(teachers.values())}
+        figures |= {"teachers_ms": teachers, "ratio": 1000 / one.fps / sum(teachers.values())}
+    if args.streams > 1:
+        runs = [measure_streams(source, streams, flags) for streams in range(1, args.streams + 1)]
+        print("\n" + curve(runs))
+        figures["streams"] = [asdict(run) | {"sustained": run.sustained} for run in runs]
     args.json.parent.mkdir(parents=True, exist_ok=True)
     args.json.write_text(json.dumps(figures, indent=1) + "\n")
     print(f"figures: {args.json}")

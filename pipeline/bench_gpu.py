@@ -2,9 +2,11 @@
 
     python -m pipeline.bench_gpu --out figures
 
-Kernel tests on the device, every shipped network on TensorRT against OpenVINO in f32, kernels beside a plain copy, and
-the whole program. Writes gpu.json and gpu.md. ``--dry-run`` does the same on a CPU with tiny sizes and sanitizers: it
-shows that everything runs, its figures say nothing. A part that fails is reported and the others still run.
+Kernel tests on the device, kernels beside a plain copy, every shipped network (on TensorRT, or on torch with CUDA
+graphs where that does not run) beside a plain matrix product and against OpenVINO in f32, the path on which frames stay
+on the device, what fewer bits cost in millimetres, and the whole program over cameras. Writes gpu.json and gpu.md.
+``--dry-run`` does the same on a CPU with tiny sizes: it shows that everything runs, its figures say nothing. A part
+that fails is reported and the others still run.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from pipeline.bench_gpu_engines import engine_speed, usable_runtime
+from pipeline.bench_gpu_path import numerics, open_device, path_speed
 
 SECONDS = 520.0
 """For everything."""
@@ -46,8 +49,8 @@ def _run(command: Sequence[str], seconds: float) -> subprocess.CompletedProcess[
 
 def kernel_tests(dry: bool, left: Callable[[], float]) -> list[dict[str, Any]]:
     """The kernel tests, on the device."""
-    chosen = ["-k", "host and refusals"] if dry else ["-m", "needs_cuda"]
-    done = _run(["pytest", "-q", "-p", "no:cacheprovider", "tests/kernels", *chosen], min(left(), 150))
+    chosen = ["-k", "host and refusals"] if dry else ["-m", "needs_cuda", "tests/engines"]
+    done = _run(["pytest", "-q", "-p", "no:cacheprovider", "tests/kernels", *chosen], min(left(), 180))
     lines = done.stdout.strip().splitlines()
     if done.returncode:
         raise RuntimeError(
@@ -60,71 +63,26 @@ def kernel_speed(dry: bool, left: Callable[[], float]) -> list[dict[str, Any]]:
     """Each kernel and its share of the floor."""
     from engines.body import load_body
     from engines.body.skin_mesh import skin_mesh
-    from kernels.device import Device
     from kernels.speed import kernel_speeds
 
-    device: Device
-    if dry:
-        from kernels.host_device import HostDevice
-
-        device = HostDevice()
-    else:
-        from kernels.cuda_device import CudaDevice
-
-        device = CudaDevice()
+    device = open_device(dry)
     body, level = load_body(), 2 if dry else 0
     speeds = kernel_speeds(device, skin_mesh(body, level), body.faces[level], tiny=dry)
     return [asdict(speed) | {"share_of_floor": speed.share_of_floor} for speed in speeds]
 
 
-def engine_parity(dry: bool, left: Callable[[], float]) -> list[dict[str, Any]]:
-    """Largest difference of each output from OpenVINO in f32, relative to the output's own range."""
-    from engines.runtime import load_engine
-
-    rows = []
-    folder = ROOT / "engines" / "weights"
-    networks = sorted(path for path in folder.glob("*.onnx") if ".int8" not in path.name)
-    for path in networks[:1] if dry else networks:
-        with load_engine(path, "openvino", "f32", threads=1 if dry else 0) as reference:
-            rng, inputs = np.random.default_rng(0), {}
-            for spec in reference.inputs:
-                shape = tuple(1 if size is None else size for size in spec.shape)
-                pixels = spec.dtype == np.uint8
-                inputs[spec.name] = rng.integers(0, 256, shape, np.uint8) if pixels else rng.normal(size=shape)
-                inputs[spec.name] = inputs[spec.name].astype(spec.dtype)
-            expected = reference(inputs)
-        for precision in ("f32",) if dry else ("f32", "f16"):
-            if left() < 60:
-                raise TimeoutError(f"no time left for {path.name} {precision}")
-            runtime = "openvino" if dry else "tensorrt"
-            with load_engine(path, runtime, precision, threads=1 if dry else 0) as engine:  # type: ignore[arg-type]
-                found = engine(inputs)
-                start = time.perf_counter()
-                for _ in range(1 if dry else 50):
-                    engine(inputs)
-                elapsed = (time.perf_counter() - start) * 1e3 / (1 if dry else 50)
-            worst = max(_difference(found[name], expected[name]) for name in expected)
-            row = {"network": path.name, "runtime": runtime, "precision": precision}
-            rows.append(row | {"milliseconds": elapsed, "relative_difference": worst})
-    return rows
-
-
-def _difference(found: np.ndarray, expected: np.ndarray) -> float:
-    scale = max(float(np.abs(expected).max()), 1e-6)
-    return float(np.abs(found.astype(np.float64) - expected).max()) / scale
-
-
 def whole_program(dry: bool, left: Callable[[], float], out: Path) -> list[dict[str, Any]]:
-    """Frames per second and latency of `bodystream bench`."""
-    flags = ["--max-frames", "4"] if dry else ["--runtime", "tensorrt", "--precision", "f16", "--streams", "4"]
+    """`bodystream bench`: the curve over cameras, frames on the device."""
+    flags = ["--max-frames", "4", "--streams", "2"]
+    if not dry:
+        flags = ["--runtime", usable_runtime(), "--precision", "f16", "--on-device", "--streams", "4"]
+        flags += ["--max-frames", "150"]
     figures = out / "bench.json"
     done = _run(["pipeline.bench", "--cores", "0", "--json", str(figures), *flags], left() - 10)
     if done.returncode:
         raise RuntimeError(done.stderr[-900:])
-    return [
-        {key: run[key] for key in ("streams", "fps", "latency_p50_ms", "latency_p99_ms", "outside_ms")}
-        for run in json.loads(figures.read_text())["runs"]
-    ]
+    columns = ("streams", "fps", "sustained", "people_per_s", "ready_to_sent_p50_ms", "ready_to_sent_p99_ms", "busy")
+    return [{key: run[key] for key in columns} for run in json.loads(figures.read_text())["streams"]]
 
 
 def measure(dry: bool, out: Path, skip: Sequence[str] = ()) -> list[Part]:
@@ -134,7 +92,9 @@ def measure(dry: bool, out: Path, skip: Sequence[str] = ()) -> list[Part]:
     jobs: dict[str, Callable[[bool, Callable[[], float]], list[dict[str, Any]]]] = {
         "kernel tests": kernel_tests,
         "kernel speed": kernel_speed,
-        "engine parity": engine_parity,
+        "engines": lambda dry, left: engine_speed(dry, left, open_device(dry)),
+        "device path": lambda dry, left: path_speed(dry, left, open_device(dry)),
+        "numerics": lambda dry, left: numerics(dry, left, open_device(dry)),
         "whole program": lambda dry, left: whole_program(dry, left, out),
     }
     for name, job in jobs.items():

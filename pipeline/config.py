@@ -77,6 +77,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     fast: Annotated[
         bool, Meta(description="do not look at every person's mirror image too: half the trunk's time, less accurate")
     ] = False
+    on_device: Annotated[
+        bool,
+        Meta(description="crops, heatmaps and meshes stay on the GPU, only parameters come back; needs --fast"),
+    ] = False
     batch_wait: Annotated[
         float,
         Meta(
@@ -105,7 +109,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     intrinsics: Annotated[Choice4 | None, Meta(description="fx,fy,cx,cy of the upright picture, pixels")] = None
     bodynet_surface: Annotated[
         bool,
-        Meta(description="publish and record the surfaces of bodynet's volumes too (pip install 'bodystream[surface]')"),
+        Meta(description="publish and record the surfaces of bodynet's volumes too (extra: surface)"),
     ] = False
     max_frames: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="stop after so many frames of each source")

@@ -79,29 +79,9 @@ class TrunkMethod:
             evidence = self._trunk.read(outputs, crops, requests)
         with span(spans_ms, "lift"):
             bodies = self._lifter(evidence, requests)
-        points = evidence.points_px.copy()
-        points[..., 2] = published_confidence(points[..., 2])
         with span(spans_ms, "quality"):
             ious = self._silhouette_ious(bodies, evidence, requests)
-            joints_px = np.stack(
-                [r.intrinsics.project(joints) for r, joints in zip(requests, bodies.joints, strict=True)]
-            )
-            sides = np.array([request.side_px for request in requests])
-            qualities = body_quality(ious, joints_px, points[:, NUM_COCO:], sides)
-        return [
-            BodyEstimate(
-                pose=bodies.pose[row],
-                betas=bodies.betas[row],
-                translation=bodies.translation[row],
-                joints=bodies.joints[row],
-                points_px=points[row],
-                score=float(np.sort(points[row, :NUM_COCO, 2])[-SCORED_POINTS:].mean()),
-                quality=float(qualities[row]),
-                silhouette_iou=float(ious[row]),
-                surface=bodies.surfaces[row] if bodies.surfaces else None,
-            )
-            for row in range(len(requests))
-        ]
+            return to_estimates(bodies, evidence.points_px, ious, requests)
 
     def _silhouette_ious(self, bodies: Bodies, evidence: Evidence, requests: list[CropRequest]) -> np.ndarray:
         """(B,) of the bodies' outlines with the segmentation; NaN without one."""
@@ -119,3 +99,28 @@ class TrunkMethod:
         """See `engines.methods.Method.close`."""
         for engine in self._engines:
             engine.close()
+
+
+def to_estimates(
+    bodies: Bodies, points_px: np.ndarray, ious: np.ndarray, requests: list[CropRequest]
+) -> list[BodyEstimate]:
+    """What is published of bodies, points (B, 41, 3) with the mass of their peaks, and silhouette IoUs (B,)."""
+    points = points_px.copy()
+    points[..., 2] = published_confidence(points[..., 2])
+    joints_px = np.stack([r.intrinsics.project(joints) for r, joints in zip(requests, bodies.joints, strict=True)])
+    sides = np.array([request.side_px for request in requests])
+    qualities = body_quality(ious, joints_px, points[:, NUM_COCO:], sides)
+    return [
+        BodyEstimate(
+            pose=bodies.pose[row],
+            betas=bodies.betas[row],
+            translation=bodies.translation[row],
+            joints=bodies.joints[row],
+            points_px=points[row],
+            score=float(np.sort(points[row, :NUM_COCO, 2])[-SCORED_POINTS:].mean()),
+            quality=float(qualities[row]),
+            silhouette_iou=float(ious[row]),
+            surface=bodies.surfaces[row] if bodies.surfaces else None,
+        )
+        for row in range(len(requests))
+    ]

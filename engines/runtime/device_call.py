@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kernels.device import Device, DeviceArray, DeviceMemoryError, Recording
+from kernels.device import Device, DeviceArray, Recording
 
 if TYPE_CHECKING:
-    from engines.runtime.engine import Engine, TensorSpec
-
-log = logging.getLogger(__name__)
+    from engines.runtime.engine import TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +29,3 @@ def buffers(specs: tuple[TensorSpec, ...], batch: int, device: Device) -> dict[s
         spec.name: device.empty(tuple(batch if size is None else size for size in spec.shape), spec.dtype)
         for spec in specs
     }
-
-
-def bind_largest(engine: Engine, batch: int, device: Device) -> BoundEngine:
-    """`Engine.bind` for ``batch``, or for the largest of batch / 2, batch / 4 ... that there is room for, and says so.
-
-    Raises DeviceMemoryError where there is no room for one.
-    """
-    while True:
-        try:
-            return engine.bind(batch, device)
-        except DeviceMemoryError as error:
-            if batch == 1:
-                raise
-            log.warning("no memory for batches of %d of %s, halving: %s", batch, engine.describe().model, error)
-            batch = -(-batch // 2)

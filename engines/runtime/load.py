@@ -58,8 +58,9 @@ def load_engine(
 
         return TorchEngine(path, precision=precision, threads=threads)
     if precision in ("auto", "int8"):
-        sibling = path.with_suffix(f".int8{path.suffix}")
-        path = sibling if sibling.is_file() else path
+        # modelopt's file is laid out for TensorRT's fusions (`engines.training.quantize_modelopt`).
+        endings = (".modelopt.int8.onnx", ".int8.onnx") if runtime == "tensorrt" else (".int8.onnx",)
+        path = next((sibling for e in endings if (sibling := path.with_suffix(e)).is_file()), path)
     if runtime == "tensorrt":
         from engines.runtime.tensorrt import TensorRtEngine
 

@@ -99,6 +99,7 @@ def signed_quantisation(model: ModelProto) -> ModelProto:
     changed = type(model)()
     changed.CopyFrom(model)
     tensors = {tensor.name: tensor for tensor in changed.graph.initializer}
+    tensors |= {node.output[0]: node.attribute[0].t for node in changed.graph.node if node.op_type == "Constant"}
     unsigned: dict[str, str] = {}
     for node in changed.graph.node:
         if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):

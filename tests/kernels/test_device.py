@@ -113,7 +113,7 @@ def test_every_source_is_described_field_by_field():
     assert len(source_names()) == 8
     for name in source_names():
         assert kernel_source(name).params
-    with pytest.raises(KernelSourceError, match="there are crop_normalize"):
+    with pytest.raises(KernelSourceError, match="there are agreement, crop_normalize"):
         kernel_source("missing")
 
 
@@ -131,8 +131,8 @@ def test_foreign_arrays_are_wrapped_without_a_copy():
     assert DeviceArray.of(OnGpu(strides=(24, 4)), device).reshape(3, 8).shape == (3, 8)
     with pytest.raises(ValueError, match=r"strides \(48, 4\), it must be contiguous"):
         DeviceArray.of(OnGpu(strides=(48, 4)), device)
-    with pytest.raises(TypeError, match="ndarray is not in the memory of a GPU"):
-        DeviceArray.of(np.zeros(3), device)
+    with pytest.raises(TypeError, match="list is not in the memory of a GPU"):
+        DeviceArray.of([0.0], device)
     with pytest.raises(ValueError, match="multiple of 16"):
         check_array("a", DeviceArray.of(OnGpu(data=(4100, False)), device), (4, 6), np.float32)
     with pytest.raises(ValueError, match="one device"):

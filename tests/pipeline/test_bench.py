@@ -7,9 +7,8 @@ import pytest
 from pipeline.bench import Measurement, report
 
 
-def measurement(streams: int = 1, fps: float = 40.0, estimator_ms: float = 22.0) -> Measurement:
+def measurement(fps: float = 40.0, estimator_ms: float = 22.0) -> Measurement:
     return Measurement(
-        streams=streams,
         frames=200,
         fps=fps,
         bodies_per_frame=1.0,
@@ -37,13 +36,11 @@ def test_time_outside_is_what_neither_networks_nor_decoding_took():
     ("fps", "estimator_ms", "answers"), [(40, 22, ("yes", "yes", "yes")), (24, 24, ("NO", "NO", "NO"))]
 )
 def test_each_target_is_judged(fps, estimator_ms, answers):
-    text = report([measurement(fps=fps, estimator_ms=estimator_ms)], {"nanodet": 20.0, "movenet": 15, "blazepose": 25})
+    text = report(measurement(fps=fps, estimator_ms=estimator_ms), {"nanodet": 20.0, "movenet": 15, "blazepose": 25})
     names = ("frames per second", "outside decode and networks", "ours / teachers")
     assert tuple(verdict(text, name) for name in names) == answers
     assert f"{1000 / fps / 60:.2f}" in text
 
 
-def test_the_curve_divides_by_streams():
-    text = report([measurement(), measurement(streams=4, fps=60)], None)
-    assert re.search(r"^ +4 +60\.0 +15\.0 ", text, re.MULTILINE)
-    assert "teachers" not in text
+def test_without_teachers_nothing_is_said_of_them():
+    assert "teachers" not in report(measurement(), None)

@@ -15,17 +15,25 @@ def test_dry_run_writes_figures_of_every_kernel(tmp_path):
     parts = {part["name"]: part for part in json.loads((tmp_path / "gpu.json").read_text())}
     assert code == 0 and not any(part["error"] for part in parts.values())
     named = {row["name"] for row in parts["kernel speed"]["rows"]}
-    assert named >= set(source_names())
-    assert {"body_transforms", "decode_volumes", "voxel_perspective"} <= named
+    assert named | {"lift"} >= set(source_names())
+    assert {"body_transforms", "decode_volumes", "voxel_perspective", "lift_prepare", "lift_finish"} <= named
     assert all(row["megabytes"] > 0 and row["share_of_floor"] > 0 for row in parts["kernel speed"]["rows"])
     # The reference against itself.
-    assert [row["relative_difference"] for row in parts["engine parity"]["rows"]] == [0.0]
+    assert [row["relative_difference"] for row in parts["engines"]["rows"]] == [0.0]
+    assert all(row["gigaflop"] > 0 and row["share_of_floor"] > 0 for row in parts["engines"]["rows"])
+    one, two = parts["device path"]["rows"]
+    assert 0 < one["p50_ms"] <= one["p99_ms"] and two["people_per_s"] > 0
+    exact, int8 = parts["numerics"]["rows"]
+    assert exact["mm_from_f32"] == 0 < int8["mm_from_f32"] < 60
     page = (tmp_path / "gpu.md").read_text()
     assert "| voxelize |" in page and "dry run" in page
 
 
 def test_a_part_that_fails_is_reported_and_the_others_still_run(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_gpu, "ROOT", tmp_path)  # no tests and no networks there
-    parts = {part.name: part for part in bench_gpu.measure(True, tmp_path, skip=["kernel speed", "whole program"])}
-    assert parts["kernel tests"].error and not parts["engine parity"].error
+    parts = {
+        part.name: part
+        for part in bench_gpu.measure(True, tmp_path, skip=["kernel speed", "numerics", "whole program"])
+    }
+    assert parts["kernel tests"].error and not parts["engines"].error and not parts["device path"].error
     assert "failed: " in bench_gpu.markdown(list(parts.values()), True)

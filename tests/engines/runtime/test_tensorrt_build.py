@@ -1,20 +1,21 @@
 """TensorRT as far as it goes without a GPU: parsing and building by TensorRT-RTX, and the cache of built engines."""
 
+import logging
+import re
 import threading
+from dataclasses import replace
 
 import pytest
 
 from engines.runtime import EngineError
 from engines.runtime.tensorrt_build import build_engine
-from engines.runtime.tensorrt_cache import CacheKey, cached_engine
+from engines.runtime.tensorrt_cache import CacheKey, cached_engine, wrap
 from tests.engines.runtime.onnx_models import write_convolutions, write_free_size, write_two_layers
 
 KEY = CacheKey(onnx_sha256="0", tensorrt="tensorrt 10", gpu="some GPU (sm_86)", precision="f32", batches=(1, 8))
 
 
 def test_every_part_of_the_key_counts():
-    from dataclasses import replace
-
     changes = {"onnx_sha256": "1", "tensorrt": "tensorrt 11", "gpu": "other", "precision": "auto", "batches": (1,)}
     digests = {KEY.digest()} | {replace(KEY, **{field: value}).digest() for field, value in changes.items()}
     assert len(digests) == 1 + len(changes)
@@ -35,6 +36,26 @@ def test_built_once_then_read(tmp_path):
     assert len(builds) == 2
     path.write_bytes(b"")
     assert cached_engine(tmp_path / "deep" / "cache", "net", KEY, build)[1] == b"plan"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda data: data[:-1], "it was cut short or changed"),
+        (lambda data: data.replace(b"sm_86", b"sm_90"), "it was cut short or changed"),
+        (lambda data: b"an engine of another program", "it was not written by this version"),
+        (lambda data: wrap(b"plan", replace(KEY, gpu="A (sm_75)")), r"built for gpu A \(sm_75\), here it is some GPU"),
+        (lambda data: wrap(b"plan", replace(KEY, tensorrt="tensorrt 9")), "built for tensorrt tensorrt 9, here it is"),
+        (lambda data: wrap(b"plan", replace(KEY, batches=(1,))), r"built for batches \[1\], here it is \[1, 8\]"),
+    ],
+)
+def test_stale_and_foreign_engines_are_rejected_with_the_reason(tmp_path, caplog, spoil, reason):
+    path, _ = cached_engine(tmp_path, "net", KEY, lambda: b"plan")
+    path.write_bytes(spoil(path.read_bytes()))
+    with caplog.at_level(logging.WARNING):
+        assert cached_engine(tmp_path, "net", KEY, lambda: b"new plan")[1] == b"new plan"
+    assert re.search(f"is not used: .*{reason}", caplog.text)
+    assert cached_engine(tmp_path, "net", KEY, lambda: b"never")[1] == b"new plan"
 
 
 def test_a_failed_build_leaves_nothing(tmp_path):

@@ -1,0 +1,244 @@
+"""The whole path on a device against the plain one: the same networks, the same people.
+
+On this machine the device is the kernels' twin: the CUDA sources themselves, compiled by g++.
+"""
+
+import logging
+import shutil
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from engines.body import load_body
+from engines.camera import Intrinsics
+from engines.device_locator import DeviceLocator
+from engines.locator import Locator
+from engines.methods import WEIGHTS, CropRequest
+from engines.methods.bilayer import BilayerLifter
+from engines.methods.device_method import DeviceMethod
+from engines.methods.device_path import DevicePath
+from engines.methods.evidence import TrunkReader
+from engines.methods.trunk_method import TrunkMethod
+from engines.runtime import EngineUnavailable, load_engine
+from kernels.device import DeviceMemoryError
+from kernels.host_device import HostDevice
+from kernels.launch.crop_pictures import DevicePicture
+from pipeline.sources.registry import open_source
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed: apt install g++")
+METRES = 5e-4
+"""A crop of as many pixels as it has in the picture is the same on both paths; what is left is float32."""
+
+
+def engine(name):
+    return load_engine(WEIGHTS / f"{name}-small.onnx", "openvino", "f32", 1, batches=(1, 4))
+
+
+@pytest.fixture(scope="module")
+def frame():
+    """A picture and the boxes of those who are whole in it."""
+    source = open_source("demo:seconds=1,people=2", stream="demo")
+    frames = [source.read() for _ in range(3)]
+    intrinsics = frames[-1].intrinsics
+    spots = [intrinsics.project(body.joints) for body in source.truth(2)]
+    inside = [spot for spot in spots if (spot > 0).all() and (spot < frames[-1].size).all()]
+    assert inside
+    boxes = [np.concatenate([spot.min(0) - 20, spot.max(0) + 20]) for spot in inside]
+    source.close()
+    return frames[-1], boxes
+
+
+def squares(frame, side_of):
+    """Requests around everybody in the picture, moved about; centres at whole pixels."""
+    picture, boxes = frame
+    made = []
+    for box in boxes:
+        for shift in ((0, 0), (8, -6), (-4, 8)):
+            center = np.round((box[:2] + box[2:]) / 2) + shift
+            made.append(
+                CropRequest(image=picture.image, center_px=center, side_px=side_of(box), intrinsics=picture.intrinsics)
+            )
+    return made
+
+
+@pytest.fixture(scope="module")
+def small(frame):
+    """The same picture so small that a whole person has as many pixels as the trunk takes."""
+    picture, boxes = frame
+    shrink = 130 / max((box[2:] - box[:2]).max() for box in boxes)
+    image = cv2.resize(picture.image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    image = np.ascontiguousarray(image[: len(image) // 2 * 2, : image.shape[1] // 2 * 2])  # as NV12 wants it
+    scaled = {name: shrink * getattr(picture.intrinsics, name) for name in ("fx", "fy", "cx", "cy")}
+    return replace(picture, image=image, intrinsics=Intrinsics(**scaled)), [box * shrink for box in boxes]
+
+
+@pytest.fixture(scope="module")
+def requests(small):
+    return squares(small, lambda box: 160.0)
+
+
+@pytest.fixture(scope="module")
+def engines():
+    made = engine("trunk"), engine("bilayer")
+    yield made
+    for one in made:
+        one.close()
+
+
+def plainly(engines, requests):
+    body = load_body()
+    method = TrunkMethod(TrunkReader(engines[0], mirror=False), BilayerLifter(engines[1], body), body)
+    return method.estimate(requests, {})
+
+
+@pytest.fixture(scope="module")
+def plain(engines, requests):
+    return plainly(engines, requests)
+
+
+def nearly_the_same(found, wanted):
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one.joints, other.joints, atol=METRES, rtol=1e-4)
+        np.testing.assert_allclose(one.points_px, other.points_px, atol=0.01)
+        np.testing.assert_allclose(one.betas, other.betas, atol=1e-3)
+        assert one.score == pytest.approx(other.score, abs=1e-4)
+        assert one.silhouette_iou == pytest.approx(other.silhouette_iou, abs=0.005, nan_ok=True)
+
+
+def test_rgb_pictures_give_the_bodies_of_the_plain_path(engines, requests, plain):
+    method = DeviceMethod(*engines, load_body(), HostDevice(), most_people=4)
+    nearly_the_same(method.estimate(requests, {}), plain)
+    # Once more in reverse: nothing of the first call is left in the buffers.
+    nearly_the_same(method.estimate(requests[::-1], {}), plain[::-1])
+
+
+def test_whole_people_differ_by_what_the_two_filters_differ(engines, frame):
+    """The kernel averages more samples than the CPU's halving: some grey levels, some millimetres."""
+    requests = squares(frame, lambda box: 1.2 * float((box[2:] - box[:2]).max()))
+    found = DeviceMethod(*engines, load_body(), HostDevice(), most_people=4).estimate(requests, {})
+    for one, other in zip(found, plainly(engines, requests), strict=True):
+        assert np.linalg.norm(one.joints - other.joints, axis=-1).mean() < 0.1
+        assert one.silhouette_iou == pytest.approx(other.silhouette_iou, abs=0.05)
+
+
+def test_the_host_waits_once_per_call_and_takes_back_parameters_alone(engines, requests):
+    class Watched(HostDevice):
+        waits, back = 0, 0
+
+        def synchronize(self, stream=None):
+            self.waits += 1
+
+        def read(self, target, source, stream=None):
+            self.back += source.nbytes
+            super().read(target, source, stream)
+
+        def download(self, array, stream=None):
+            raise AssertionError("waits for what it copies")
+
+    device = Watched()
+    method = DeviceMethod(*engines, load_body(), device, most_people=4)
+    device.waits = device.back = 0
+    method.estimate(requests[:3], {})
+    assert device.waits == 1
+    assert device.back == 3 * 4 * (72 + 10 + 3 + 72 + 123 + 41 + 2)
+
+
+def test_a_small_batch_serves_many_people_in_turns(engines, requests, plain):
+    method = DeviceMethod(*engines, load_body(), HostDevice(), most_people=1)
+    nearly_the_same(method.estimate(requests, {}), plain)
+
+
+def test_nv12_as_a_decoder_leaves_it(engines, small, requests, plain):
+    """Half the colour resolution and another colour space: the same people, a little less sharp."""
+    av = pytest.importorskip("av")
+    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(small[0].image), format="rgb24")
+    nv12 = picture.reformat(format="nv12", dst_colorspace="ITU709", dst_color_range="MPEG").to_ndarray()
+    height, width = small[0].image.shape[:2]
+    device = HostDevice()
+    planes = device.upload(nv12[:height]), device.upload(nv12[height:])
+    path = DevicePath(*engines, load_body(), device, most_people=4)
+    seen = path(
+        [DevicePicture(pixels=planes[0], chroma=planes[1], width=width)],
+        np.zeros(len(requests), int),
+        [request.intrinsics for request in requests],
+        np.stack([request.center_px for request in requests]),
+        np.array([request.side_px for request in requests]),
+    )
+    for row, wanted in enumerate(plain):
+        assert np.linalg.norm(seen.bodies.joints[row] - wanted.joints, axis=-1).mean() < 0.1
+
+
+def test_the_locator_finds_the_same_people(frame):
+    device = HostDevice()
+    image = frame[0].image
+    pixels = device.upload(image.reshape(len(image), -1))
+    with engine("locator") as network:
+        found = DeviceLocator(network, device).detect(DevicePicture(pixels=pixels, width=image.shape[1]))
+        size = network.inputs[0].shape[1]
+        wanted = Locator(network, size).detect(image)
+    assert len(found) == len(wanted) >= 2
+    # In the picture's order: scores that are nearly equal may change places.
+    found, wanted = (boxes[boxes[:, 0].argsort()] for boxes in (found, wanted))
+    np.testing.assert_allclose(found[:, :4], wanted[:, :4], atol=4.0)
+
+
+def test_too_little_memory_halves_the_batch_and_says_so(engines, requests, plain, caplog):
+    """A device with room for some of the batches alone."""
+    device = HostDevice(memory=9_000_000)
+    with caplog.at_level(logging.WARNING):
+        path = DevicePath(*engines, load_body(), device, most_people=16)
+    assert path.most_people in (4, 8)
+    assert any("halving" in record.message for record in caplog.records)
+    with pytest.raises(DeviceMemoryError):
+        DevicePath(*engines, load_body(), HostDevice(memory=100_000))
+
+
+def test_what_the_path_refuses(engines):
+    body, device = load_body(), HostDevice()
+    with pytest.raises(ValueError, match="the lifter reads"):
+        DevicePath(engines[0], engines[0], body, device)
+    with pytest.raises(ValueError, match="most_people is 0"):
+        DevicePath(*engines, body, device, most_people=0)
+
+
+def test_an_engine_of_the_cpu_is_not_bound_to_a_gpu(engines):
+    class Gpu(HostDevice):
+        is_gpu = True
+
+    with pytest.raises(EngineUnavailable, match="use tensorrt or torch"):
+        engines[0].bind(1, Gpu())
+
+
+@pytest.mark.needs_cuda
+def test_on_a_gpu_nothing_waits_but_the_end(requests):
+    """Of the driver calls that this program makes, and of the runtime calls that the profiler sees libraries make."""
+    torch = pytest.importorskip("torch")
+    from collections import Counter
+
+    from engines.methods.device_method import open_device_method
+    from kernels.cuda_device import CudaDevice
+
+    calls = Counter()
+
+    class Watched(CudaDevice):
+        def _call(self, name, *arguments):
+            calls[name] += 1
+            return super()._call(name, *arguments)
+
+    method = open_device_method(load_body(), runtime="torch", device=Watched(), most_people=4)
+    for _ in range(3):
+        method.estimate(requests[:3], {})
+    calls.clear()
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profile:
+        method.estimate(requests[:3], {})
+    assert calls["cuStreamSynchronize"] == 1
+    assert not {name for name in calls if "Synchronize" in name} - {"cuStreamSynchronize"}
+    seen = Counter(
+        event.name for event in profile.events() if "Synchronize" in event.name or event.name == "cudaMemcpy"
+    )
+    # The profiler itself waits at its end.
+    assert seen["cudaStreamSynchronize"] + seen["cuStreamSynchronize"] <= 1, seen
+    assert seen["cudaDeviceSynchronize"] <= 1 and not seen["cudaMemcpy"], seen

@@ -1,0 +1,44 @@
+"""The curve over cameras: what it concludes, and one point of it measured on the program itself."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from pipeline.bench_streams import StreamsRun, curve, measure_streams
+from pipeline.sinks.publisher import Publisher
+
+RUN = StreamsRun(
+    streams=1,
+    fps=30.0,
+    target_fps=30.0,
+    people_per_s=60.0,
+    ready_to_sent_p50_ms=11.0,
+    ready_to_sent_p99_ms=18.0,
+    busy=0.3,
+    frames_per_call=1.0,
+    stage_ms={"trunk": 8.0},
+)
+
+
+def test_the_curve_says_what_each_stream_costs_and_how_many_are_sustained():
+    runs = [RUN, replace(RUN, streams=2, busy=0.5, fps=29.5), replace(RUN, streams=3, busy=0.95, fps=28.0)]
+    text = curve(runs)
+    assert re.findall(r"\+(\d+)%$", text, re.MULTILINE) == ["30", "20", "45"]
+    assert "sustained at 30 frames per second: 2 streams" in text and "or more" not in text
+    assert "2 streams or more" in curve(runs[:2])
+    assert "0 streams" in curve([replace(RUN, fps=3.0)])
+
+
+def test_two_cameras_through_the_whole_program(monkeypatch):
+    """On a busy machine the figures say little, but they must fit together."""
+    write = Publisher.write
+    run = measure_streams("test:seconds=0.4,fps=30,size=160x120", 2, ["--runtime", "openvino", "--threads", "1"])
+    assert Publisher.write is write
+    assert 0 < run.ready_to_sent_p50_ms <= run.ready_to_sent_p99_ms
+    assert 0 < run.fps <= 60 and 0 < run.busy <= 1.01 and 1 <= run.frames_per_call <= 2
+
+
+def test_a_run_that_fails_is_no_figure():
+    with pytest.raises(RuntimeError, match="exit code 3"):
+        measure_streams("missing.mp4", 1, [])
