@@ -58,6 +58,20 @@ for _joint, _parent in enumerate(JOINT_PARENTS[1:], 1):
     _ANCESTORS[_joint] += _ANCESTORS[_parent]
 
 
+def along_chain(rotations: np.ndarray, offsets: np.ndarray, translation: np.ndarray) -> np.ndarray:
+    """Local rotations (B, 24, 3, 3), joints seen from their parents (B, 24, 3), pelvis (B, 3) -> (B, 24, 3, 4): global
+    rotations beside joint positions, in the type of the offsets."""
+    chain = np.zeros((len(rotations), NUM_JOINTS + 1, 4, 4), offsets.dtype)
+    chain[:, :NUM_JOINTS, :3, :3] = rotations
+    chain[:, :NUM_JOINTS, :3, 3] = offsets
+    chain[:, 0, :3, 3] = translation
+    chain[..., 3, 3] = 1
+    chain[:, NUM_JOINTS, :3, :3] = np.eye(3)
+    for above in _JUMPS:
+        chain = chain[:, above] @ chain
+    return chain[:, :NUM_JOINTS, :3]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BodyModel:
     """See the module. All arrays float32 (indices int32), metres, body axes, bind pose. Get one by `load_body`."""
@@ -193,15 +207,7 @@ class BodyModel:
 
     def _chain(self, rotations: np.ndarray, betas: np.ndarray, translation: np.ndarray) -> np.ndarray:
         """(B, 24, 3, 4): global rotations G_i beside joint positions p_i."""
-        chain = np.zeros((len(rotations), NUM_JOINTS + 1, 4, 4), np.float32)
-        chain[:, :NUM_JOINTS, :3, :3] = rotations
-        chain[:, :NUM_JOINTS, :3, 3] = self._offsets(betas)
-        chain[:, 0, :3, 3] = translation
-        chain[..., 3, 3] = 1
-        chain[:, NUM_JOINTS, :3, :3] = np.eye(3)
-        for above in _JUMPS:
-            chain = chain[:, above] @ chain
-        return chain[:, :NUM_JOINTS, :3]
+        return along_chain(rotations, self._offsets(betas), translation)
 
     def _level(self, level: int) -> _Level:
         if not 0 <= level < len(self._levels):

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.body import BodyModel
-from engines.body.model import tree_levels
-from engines.body.rotations import rotation_matrices
+from engines.body.model import along_chain, tree_levels
+from engines.body.rotations import rotation_matrices, rotation_vectors
 from engines.keypoints import JOINT_NAMES, JOINT_PARENTS, NUM_JOINTS
 
 UNSEEN_JOINTS = tuple(JOINT_NAMES.index(f"{side}_{name}") for name in ("foot", "hand") for side in ("left", "right"))
@@ -97,6 +97,13 @@ class Figures:
         return Figures(rotations=rotations, betas=betas, translation=translation)
 
 
+def way(before: Figures, after: Figures) -> np.ndarray:
+    """(B, 63): the turns and the move that lead from one to the other; the inverse of `Figures.moved`."""
+    free = list(FREE_JOINTS)
+    turns = rotation_vectors(before.rotations[:, free].swapaxes(-1, -2) @ after.rotations[:, free])
+    return np.concatenate([turns.reshape(len(turns), -1), after.translation - before.translation], 1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posed:
     """The skeletons of B figures."""
@@ -105,8 +112,8 @@ class Posed:
     """(B, 24, 3, 3): G."""
     joints: np.ndarray
     """(B, 24, 3): p."""
-    joint_dirs: np.ndarray
-    """(B, 24, 3, S): dp / dbetas."""
+    joint_dirs: np.ndarray | None
+    """(B, 24, 3, S): dp / dbetas; None where it was not asked for."""
 
 
 class Skeleton:
@@ -118,12 +125,15 @@ class Skeleton:
         self._offsets = np.zeros_like(rest)
         self._offsets[1:] = body.bind_to_tpose[parents] @ (rest[1:] - rest[parents])
 
-    def pose(self, figures: Figures) -> Posed:
-        """All joints of all figures."""
+    def pose(self, figures: Figures, *, shape: bool = True) -> Posed:
+        """All joints of all figures; with their derivatives by the betas if ``shape``."""
         count, shapes = figures.betas.shape
+        if not shape:
+            chain = along_chain(figures.rotations, self._at(figures), figures.translation)
+            return Posed(turns=chain[..., :3], joints=chain[..., 3], joint_dirs=None)
         chain = np.empty((count, NUM_JOINTS, 3, 4 + shapes))
         chain[..., :3] = figures.rotations
-        chain[..., 3] = self._offsets[..., 0] + (figures.betas @ self._dirs()).reshape(count, NUM_JOINTS, 3)
+        chain[..., 3] = self._at(figures)
         chain[..., 4:] = self._offsets[..., 1:]
         chain[:, 0, :, 3] = figures.translation
         for joints, parents in _TREE:
@@ -133,8 +143,10 @@ class Skeleton:
             chain[:, joints] = here
         return Posed(turns=chain[..., :3], joints=chain[..., 3], joint_dirs=chain[..., 4:])
 
-    def _dirs(self) -> np.ndarray:
-        return self._offsets[..., 1:].reshape(NUM_JOINTS * 3, -1).T
+    def _at(self, figures: Figures) -> np.ndarray:
+        """(B, 24, 3): from the parent to the joint."""
+        moved = figures.betas @ self._offsets[..., 1:].reshape(NUM_JOINTS * 3, -1).T
+        return self._offsets[..., 0] + moved.reshape(-1, NUM_JOINTS, 3)
 
 
 class AttachedPoints:
@@ -150,8 +162,10 @@ class AttachedPoints:
         self._sum = (np.arange(self.count)[:, None] == point).astype(np.float64)
         below = np.array([[_descends(joint, top) for joint in range(NUM_JOINTS)] for top in FREE_JOINTS])
         part = self._sum[:, None] * below[:, joint]
-        self._part = part.reshape(-1, len(point))
-        self._part_weight = part @ weight
+        # Most joints move few of the points.
+        self._moved_point, self._moving = np.nonzero(part.any(-1))
+        self._part = part[self._moved_point, self._moving]
+        self._part_weight = (self._part @ weight)[:, None]
 
     def places(self, figures: Figures, posed: Posed) -> np.ndarray:
         """(B, P, 3)"""
@@ -161,17 +175,19 @@ class AttachedPoints:
         """Points (B, P, 3) and their derivatives (B, P, 3, n) by the parameters, without betas unless ``shape``."""
         count = len(figures.betas)
         terms = self._terms(figures, posed)
-        free = list(FREE_JOINTS)
-        lever = (self._part @ terms).reshape(count, self.count, len(free), 3)
-        lever -= self._part_weight[..., None] * posed.joints[:, None, free]
-        out = np.zeros((count, self.count, 3, SHAPE.start + (figures.betas.shape[1] if shape else 0)))
-        turns = posed.turns[:, free][:, None]
-        by_turn = out[..., :NUM_TURNS].reshape(count, self.count, 3, len(free), 3)
+        joints = np.array(FREE_JOINTS)[self._moving]
+        lever = self._part @ terms - self._part_weight * posed.joints[:, joints]
+        turns = posed.turns[:, joints]
+        by_turn = np.empty((*turns.shape[:2], 3, 3))
         for axis, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
             np.multiply(turns[..., i, :], lever[..., j, None], out=by_turn[:, :, axis])
             by_turn[:, :, axis] -= turns[..., j, :] * lever[..., i, None]
+        out = np.zeros((count, self.count, 3, SHAPE.start + (figures.betas.shape[1] if shape else 0)))
+        turned = out[..., :NUM_TURNS].reshape(count, self.count, 3, len(FREE_JOINTS), 3)
+        turned[:, self._moved_point, :, self._moving] = by_turn.swapaxes(0, 1)
         out[..., PLACE] = np.eye(3)
         if shape:
+            assert posed.joint_dirs is not None, "pose the skeleton with shape=True"
             by_shape = posed.turns[:, self._joint] @ self._dirs
             by_shape += self._weight[..., None] * posed.joint_dirs[:, self._joint]
             out[..., SHAPE] = (self._sum @ by_shape.reshape(count, len(self._joint), -1)).reshape(

@@ -104,7 +104,7 @@ class Consistency:
 
     def _energy(self, figures: Figures, evidence: ImageEvidence, distance_m: np.ndarray) -> Energy:
         pull = self.pull
-        places, moves = self._points.moves(figures, self._skeleton.pose(figures), shape=False)
+        places, moves = self._points.moves(figures, self._skeleton.pose(figures, shape=False), shape=False)
         energy = evidence.point_energy(places, moves, distance_m, point_m=pull.point_m, reach_m=pull.outlier_m)
         energy += evidence.depth_energy(places, moves, depth_m=pull.depth_m, reach_m=pull.outlier_depth_m)
         return energy + squares(*self._prior.residuals(vectors_of(figures))).scaled(pull.prior)
