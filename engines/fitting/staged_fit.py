@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engines.body import BodyModel
-from engines.fitting.attached_points import PLACE, Figures
+from engines.fitting.attached_points import NUM_TURNS, PLACE, Figures, way
 from engines.fitting.camera_start import TORSO_POINTS, start_figures, turned_round
 from engines.fitting.dogleg import minimise
+from engines.fitting.energy import Energy
 from engines.fitting.image_evidence import MIN_DEPTH_M, ImageEvidence
 from engines.fitting.objective import Objective, Weights
 
@@ -28,7 +29,10 @@ STAGES = (
 """Weights and rounds; the last stage's energy is the posterior that fits are compared by."""
 TORSO_ROUNDS = 10
 WARM_ROUNDS = 5
-FINAL = STAGES[-1][0]
+TURN_RAD_S, PLACE_M_S = 3.0, 1.5
+"""How fast people turn their joints and move, one standard deviation; more than enough for all but kicks and throws,
+which a few frames later have been caught up with."""
+MIN_GAP_S = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +79,17 @@ class StagedFit:
             fit = fit.put(either, first.where(first.energy <= other.energy, other))
         return fit
 
-    def warm(self, start: Figures, evidence: ImageEvidence, rounds: int = WARM_ROUNDS) -> Fit:
-        """From bodies that were right a moment ago, or that a network found."""
-        return self._minimise(start, evidence, self._stages[-1][0], rounds)
+    def warm(
+        self, start: Figures, evidence: ImageEvidence, rounds: int = WARM_ROUNDS, gap_s: np.ndarray | None = None
+    ) -> Fit:
+        """From bodies that were right ``gap_s`` (B,) ago and cannot have moved far since; None: that a network found,
+        which may be anywhere."""
+        if gap_s is None:
+            return self._minimise(start, evidence, self._stages[-1][0], rounds)
+        slack = np.maximum(gap_s, MIN_GAP_S)[:, None] * np.r_[np.full(NUM_TURNS, TURN_RAD_S), np.full(3, PLACE_M_S)]
+        fit = self._minimise(start, evidence, self._stages[-1][0], rounds, near=slack)
+        moved = ((way(start, fit.figures) / slack) ** 2).sum(1)
+        return Fit(figures=fit.figures, energy=fit.energy - moved)
 
     def _stage_by_stage(self, start: Figures, evidence: ImageEvidence) -> Fit:
         torso = np.zeros(evidence.weight.shape[1])
@@ -103,13 +115,22 @@ class StagedFit:
         weights: Weights,
         rounds: int,
         free: np.ndarray | None = None,
+        near: np.ndarray | None = None,
     ) -> Fit:
+        """``near`` (B, 63): standard deviations of what leads away from the start; None: as far as it wants."""
         distance = np.maximum(start.translation[:, 2], MIN_DEPTH_M)
         everyone = np.arange(len(distance))
 
-        def evaluate(figures: Figures, rows: np.ndarray):
+        def evaluate(figures: Figures, rows: np.ndarray) -> Energy:
             own = evidence if len(rows) == len(everyone) else evidence.rows(rows)
-            return self.objective(figures, own, distance[rows], weights)
+            energy = self.objective(figures, own, distance[rows], weights)
+            if near is not None:
+                away = way(start.rows(rows), figures) / near[rows]
+                energy.value[:] += (away**2).sum(1)
+                energy.gradient[:, : PLACE.stop] += away / near[rows]
+                diagonal = np.arange(PLACE.stop)
+                energy.hessian[:, diagonal, diagonal] += 1 / near[rows] ** 2
+            return energy
 
         figures, energy = minimise(evaluate, start, rounds=rounds, free=free)
         return Fit(figures=figures, energy=energy)

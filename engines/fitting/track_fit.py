@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import solveh_banded
 
-from engines.body.rotations import rotation_vectors
-from engines.fitting.attached_points import FREE_JOINTS, NUM_TURNS, PLACE, SHAPE, Figures
+from engines.fitting.attached_points import NUM_TURNS, PLACE, SHAPE, Figures, way
 from engines.fitting.consistency import network_spread
 from engines.fitting.image_evidence import MIN_DEPTH_M, ImageEvidence
 from engines.fitting.objective import Objective, Weights
@@ -94,7 +93,7 @@ def _refine(
     def measure(figures: Figures) -> tuple[float, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         own = objective(figures, evidence, distance, smoothness.weights)
         bend = accelerations(figures, seconds)
-        away = _way(start, figures)
+        away = way(start, figures)
         value = own.value.sum() + (bend**2 * scale).sum() + (away**2 * stay).sum()
         gradient = own.gradient[:, : PLACE.stop] + differences.T @ (bend * scale) + away * stay
         blocks = own.hessian[:, : PLACE.stop, : PLACE.stop].copy()
@@ -136,15 +135,8 @@ def second_differences(seconds: np.ndarray) -> np.ndarray:
 def accelerations(figures: Figures, seconds: np.ndarray) -> np.ndarray:
     """(T - 2, 63): change of the angular velocities of the free joints, rad / s^2, and of the pelvis's, m / s^2."""
     gaps = np.diff(seconds)[:, None]
-    velocity = _way(figures.rows(np.arange(len(seconds) - 1)), figures.rows(np.arange(1, len(seconds)))) / gaps
+    velocity = way(figures.rows(np.arange(len(seconds) - 1)), figures.rows(np.arange(1, len(seconds)))) / gaps
     return np.diff(velocity, axis=0) / ((gaps[1:] + gaps[:-1]) / 2)
-
-
-def _way(before: Figures, after: Figures) -> np.ndarray:
-    """(B, 63): the turns and the move that lead from one to the other."""
-    free = list(FREE_JOINTS)
-    turns = rotation_vectors(before.rotations[:, free].swapaxes(-1, -2) @ after.rotations[:, free])
-    return np.concatenate([turns.reshape(len(turns), -1), after.translation - before.translation], 1)
 
 
 def _solve(

@@ -61,7 +61,8 @@ class SmplifyLifter:
         )
         last = [self._last(request) for request in requests]
         cold = np.array([m is None or r.time_s - m.tried_s > RETRY_S for m, r in zip(last, requests, strict=True)])
-        fit = self._fits(seen, last, cold)
+        gap_s = np.array([0.0 if m is None else r.time_s - m.time_s for m, r in zip(last, requests, strict=True)])
+        fit = self._fits(seen, last, cold, gap_s)
         self._remember(requests, fit, last, cold)
         figures = fit.figures
         pose, betas = vectors_of(figures).astype(np.float32), figures.betas.astype(np.float32)
@@ -73,7 +74,7 @@ class SmplifyLifter:
         # A clock that runs backwards is another recording.
         return memory if memory is not None and 0 <= request.time_s - memory.time_s <= STALE_S else None
 
-    def _fits(self, seen: ImageEvidence, last: list[Remembered | None], cold: np.ndarray) -> Fit:
+    def _fits(self, seen: ImageEvidence, last: list[Remembered | None], cold: np.ndarray, gap_s: np.ndarray) -> Fit:
         count = len(last)
         fit = Fit(
             figures=Figures.of(np.zeros((count, 24, 3)), np.zeros((count, self._body.num_betas)), np.zeros((count, 3))),
@@ -82,7 +83,7 @@ class SmplifyLifter:
         warm = np.flatnonzero([memory is not None for memory in last])
         if len(warm):
             start = Figures.joined([memory.figures for memory in last if memory is not None])
-            fit = fit.put(warm, self._fit.warm(start, seen.rows(warm)))
+            fit = fit.put(warm, self._fit.warm(start, seen.rows(warm), gap_s=gap_s[warm]))
         fresh = np.flatnonzero(cold)
         if len(fresh):
             other = self._fit.cold(seen.rows(fresh))

@@ -39,9 +39,9 @@ def _count_fits(lifter, monkeypatch):
     for kind in counts:
         real = getattr(lifter._fit, kind)
 
-        def counted(*args, real=real, kind=kind):
+        def counted(*args, real=real, kind=kind, **more):
             counts[kind] += len(args[-1].weight)
-            return real(*args)
+            return real(*args, **more)
 
         monkeypatch.setattr(lifter._fit, kind, counted)
     return counts
