@@ -6,6 +6,7 @@
 #   make test                          lint, types, tests; make test ARGS="tests/pipeline -k tracker"
 #   make test-all                      the same with torch and what else training needs
 #   make bench, make doctor            how fast; what is installed and what limits it
+#   make soak                          an hour on live cameras: latency, memory (docs/live.md); ARGS="--minutes 3"
 #   make chaos                         300 faults against a running pipeline (half an hour); make chaos ARGS="--seed 7"
 
 SOURCE ?=
@@ -30,7 +31,7 @@ RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-$(subst $(comma),-,$(TEST_EXTRAS))
 extras := $(subst $(comma), ,$(TEST_EXTRAS))
 
-.PHONY: run test test-all lint bench doctor chaos clean
+.PHONY: run test test-all lint bench doctor soak chaos clean
 .DEFAULT_GOAL := run
 
 run: $(RUN_STAMP)
@@ -42,7 +43,7 @@ test: lint
 	@$(PY) -m pytest -q $(ARGS)
 
 test-all:
-	@$(MAKE) --no-print-directory test TEST_EXTRAS=test,train,cuda,tensorrt
+	@$(MAKE) --no-print-directory test TEST_EXTRAS=test,train,cuda,tensorrt,modelopt
 
 lint: $(TEST_STAMP)
 	@$(PY) -m ruff check --quiet
@@ -54,6 +55,9 @@ bench: $(RUN_STAMP)
 
 doctor: $(RUN_STAMP)
 	@$(PY) -m pipeline.doctor $(ARGS)
+
+soak: $(RUN_STAMP)
+	@$(PY) -m pipeline.soak $(ARGS)
 
 chaos: $(RUN_STAMP)
 	@$(PY) -m pipeline.chaos --report docs/reliability.md $(ARGS)
