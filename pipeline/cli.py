@@ -109,6 +109,7 @@ def parse(argv: Sequence[str]) -> RunConfig:
 def _run(config: RunConfig, assembly: Assembly, interrupt: _Interrupt) -> int:
     assert assembly.estimator is not None
     gc.freeze()  # what is loaded now stays: no collection has to look through it again
+    sys.setswitchinterval(1e-3)  # a publisher with a body in its hands waits for the estimator at most so long
     status, is_json = StatusLine(), config.log_format == "json"
     runner = Runner(
         assembly.sources,
