@@ -48,7 +48,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{path.stem:16s} ", end="", flush=True)
         started = time.perf_counter()
         try:
-            with load_engine(path, arguments.runtime, arguments.precision, batches=arguments.batches) as engine:
+            precision = arguments.precision
+            if precision in ("auto", "int8") and not path.with_suffix(".int8.onnx").is_file():
+                precision = "f32"  # as the methods load their lifters: see `engines.methods.bilayer.open_lifter`
+            with load_engine(path, arguments.runtime, precision, batches=arguments.batches) as engine:
                 compiled_s = time.perf_counter() - started
                 run_once(engine)
                 d = engine.describe()

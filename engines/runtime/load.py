@@ -12,6 +12,8 @@ from engines.runtime.engine import Engine, EngineError, EngineUnavailable, Preci
 
 TENSORRT_MODULES = ("tensorrt", "tensorrt_rtx")
 """Either will do; the first that is installed is taken."""
+TENSORRT_BATCHES = (1, 2, 4, 16, 64)
+"""Every TensorRT engine has an optimisation profile for each."""
 
 
 def load_engine(
@@ -31,7 +33,7 @@ def load_engine(
     loss of accuracy was accepted), else the fastest floating point the device has; the torch reference stays in f32.
     ``threads``: CPU threads, 0 for the library's choice.
     ``batches``: batch sizes to compile for where the network leaves the batch free; any batch can then be run, in
-    chunks of these sizes (OpenVINO) or up to the largest at once (TensorRT).
+    chunks of these sizes. TensorRT always has those of `TENSORRT_BATCHES` too.
     ``cache_dir``: where compiled engines are kept; None: no cache for OpenVINO, the user's cache for TensorRT.
 
     Raises EngineUnavailable, naming what to install, where the runtime cannot run here; EngineError for a file that is
@@ -57,19 +59,33 @@ def load_engine(
         from engines.runtime.torch import TorchEngine
 
         return TorchEngine(path, precision=precision, threads=threads)
-    if precision in ("auto", "int8"):
-        # modelopt's file is laid out for TensorRT's fusions (`engines.training.quantize_modelopt`).
-        endings = (".modelopt.int8.onnx", ".int8.onnx") if runtime == "tensorrt" else (".int8.onnx",)
-        path = next((sibling for e in endings if (sibling := path.with_suffix(e)).is_file()), path)
+    path, precision = file_and_precision(path, runtime, precision)
     if runtime == "tensorrt":
         from engines.runtime.tensorrt import TensorRtEngine
 
+        # The same few sizes for everybody: then what `bodystream build` made is what a stream finds.
+        sizes = tuple(sorted({*sizes, *TENSORRT_BATCHES}))
         return TensorRtEngine(path, precision=precision, batches=sizes, cache_dir=cache)
     if importlib.util.find_spec("openvino") is None:
         raise EngineUnavailable("runtime openvino needs OpenVINO: pip install bodystream")
     from engines.runtime.openvino import OpenVinoEngine
 
     return OpenVinoEngine(path, precision=precision, threads=threads, batches=sizes, cache_dir=cache)
+
+
+def file_and_precision(path: Path, runtime: Runtime, precision: Precision) -> tuple[Path, Precision]:
+    """The file that is compiled for ``path`` in ``precision``, and in what: see `load_engine`.
+
+    TensorRT's networks are strongly typed, so that there auto has to become int8 or, without such a file, f16.
+    """
+    if precision not in ("auto", "int8"):
+        return path, precision
+    # modelopt's file is laid out for TensorRT's fusions (`engines.training.quantize_modelopt`).
+    endings = (".modelopt.int8.onnx", ".int8.onnx") if runtime == "tensorrt" else (".int8.onnx",)
+    found = next((sibling for e in endings if (sibling := path.with_suffix(e)).is_file()), None)
+    if runtime == "tensorrt" and precision == "auto":
+        precision = "int8" if found or ".int8" in path.suffixes else "f16"
+    return found or path, precision
 
 
 def tensorrt_module() -> str | None:

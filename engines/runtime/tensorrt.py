@@ -17,7 +17,7 @@ from engines.runtime.build_progress import shown_in_terminal
 from engines.runtime.cuda_device import find_cuda_device
 from engines.runtime.device_call import BoundEngine, buffers
 from engines.runtime.engine import Engine, EngineDescription, EngineError, EngineUnavailable, Precision, TensorSpec
-from engines.runtime.tensorrt_build import build_engine, import_tensorrt
+from engines.runtime.tensorrt_build import build_engine, import_tensorrt, profile_ranges
 from engines.runtime.tensorrt_cache import CacheKey, cached_engine, default_cache_dir
 from kernels.cuda_device import CudaDevice
 from kernels.device import Device, DeviceError
@@ -107,6 +107,10 @@ class TensorRtEngine(Engine):
         if batch > max(self._sizes):
             raise EngineError(f"{self.describe().model} was built for batches up to {max(self._sizes)}, not {batch}")
         context = self._new_context()
+        if self._engine.num_optimization_profiles > 1:
+            index = next(i for i, (low, high) in enumerate(profile_ranges(self._sizes)) if low <= batch <= high)
+            if not context.set_optimization_profile_async(index, int(device.stream().handle)):
+                raise EngineError(f"TensorRT refuses profile {index} for batch {batch}")
         inputs, outputs = buffers(self.inputs, batch, device), buffers(self.outputs, batch, device)
         for name, array in inputs.items():
             device.fill(array, 0)

@@ -42,7 +42,7 @@ def build_engine(
     compute_capability: tuple[int, int] | None = None,
     on_progress: OnProgress | None = None,
 ) -> bytes:
-    """The serialised engine of ``onnx_path``, for batches from 1 to the largest of ``batches``, best at the smallest.
+    """The serialised engine of ``onnx_path``: an optimisation profile up to each of ``batches`` from the one below.
 
     ``precision``: f16 and bf16 rewrite a float32 network (see `engines.runtime.onnx_types`); else as the file says.
     ``tf32``: whether f32 layers may use TensorFloat-32 (off for goldens).
@@ -78,22 +78,28 @@ def build_engine(
             raise EngineError(f"{trt.__name__} {trt.__version__} cannot build for {name}")
         config.num_compute_capabilities = 1
         config.set_compute_capability(target, 0)
-    profile = builder.create_optimization_profile()
-    dynamic = False
-    for index in range(network.num_inputs):
-        tensor = network.get_input(index)
-        shape = tuple(tensor.shape)
-        if -1 in shape[1:]:
-            raise EngineError(f"input {tensor.name} of {onnx_path.name} has shape {shape}; only the batch may be free")
-        if shape and shape[0] == -1:
-            dynamic = True
-            profile.set_shape(tensor.name, *((size, *shape[1:]) for size in (1, min(batches), max(batches))))
-    if dynamic:
+    inputs = [network.get_input(index) for index in range(network.num_inputs)]
+    for tensor in inputs:
+        if -1 in tuple(tensor.shape)[1:]:
+            raise EngineError(
+                f"input {tensor.name} of {onnx_path.name} has shape {tuple(tensor.shape)}; only the batch may be free"
+            )
+    free = [tensor for tensor in inputs if tuple(tensor.shape)[:1] == (-1,)]
+    for low, high in profile_ranges(batches) if free else ():
+        profile = builder.create_optimization_profile()
+        for tensor in free:
+            profile.set_shape(tensor.name, *((size, *tuple(tensor.shape)[1:]) for size in (low, high, high)))
         config.add_optimization_profile(profile)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise EngineError(f"TensorRT cannot build {onnx_path.name}: {logger.last_error}")
     return bytes(plan)
+
+
+def profile_ranges(batches: tuple[int, ...]) -> list[tuple[int, int]]:
+    """The batches (from, to) of each optimisation profile; each is best at its largest."""
+    sizes = sorted(set(batches))
+    return [(below + 1, size) for below, size in zip([0, *sizes], sizes, strict=False)]
 
 
 def typed_network(onnx_path: Path, precision: Precision) -> bytes:

@@ -28,7 +28,7 @@ def test_tensorrt_has_every_attribute_that_is_used():
                 assert hasattr(found, part), f"{name}: trt.{path}"
                 found = getattr(found, part)
     for owner, attributes in {
-        trt.IExecutionContext: "set_input_shape set_tensor_address execute_async_v3 is_stream_capturable",
+        trt.IExecutionContext: "set_optimization_profile_async set_input_shape set_tensor_address execute_async_v3",
         trt.ICudaEngine: "create_runtime_config create_execution_context get_tensor_mode num_io_tensors",
         trt.IRuntimeConfig: "dynamic_shapes_kernel_specialization_strategy",
         trt.IBuilderConfig: "progress_monitor set_compute_capability num_compute_capabilities set_flag clear_flag",

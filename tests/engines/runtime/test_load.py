@@ -9,6 +9,7 @@ import pytest
 from engines.runtime import EngineError, EngineUnavailable, load_engine
 from engines.runtime import load as load_module
 from engines.runtime.cuda_device import CudaDevice, find_cuda_device
+from engines.runtime.load import file_and_precision
 from tests.engines.runtime.onnx_models import write_two_layers
 
 WITHOUT_GPU = pytest.mark.skipif(find_cuda_device() is not None, reason="a GPU is here")
@@ -52,6 +53,19 @@ def test_the_int8_sibling_is_taken_unless_a_float_precision_is_asked_for(network
         with load_engine(network, "openvino", precision, threads=1) as engine:
             names[precision] = engine.describe().model
     assert names == {"auto": "net.int8.onnx", "f32": "net.onnx"}
+
+
+def test_tensorrt_is_told_one_precision_so_that_built_engines_are_found_again(network, tmp_path):
+    """The cache is keyed by it: auto and what it stands for must be one engine."""
+    assert file_and_precision(network, "tensorrt", "auto") == (network, "f16")
+    assert file_and_precision(network, "tensorrt", "f32") == (network, "f32")
+    nncf, modelopt = tmp_path / "net.int8.onnx", tmp_path / "net.modelopt.int8.onnx"
+    nncf.touch()
+    for precision in ("auto", "int8"):
+        assert file_and_precision(network, "tensorrt", precision) == (nncf, "int8")
+    modelopt.touch()
+    assert file_and_precision(network, "tensorrt", "auto") == (modelopt, "int8")
+    assert file_and_precision(network, "openvino", "auto") == (nncf, "auto")
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import threading
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engines.runtime import EngineError
-from engines.runtime.tensorrt_build import build_engine
+from engines.runtime.tensorrt_build import build_engine, profile_ranges
 from engines.runtime.tensorrt_cache import CacheKey, cached_engine, wrap
 from tests.engines.runtime.onnx_models import write_convolutions, write_free_size, write_two_layers
 
@@ -87,6 +89,13 @@ def test_two_builders_build_once(tmp_path):
     for thread in threads:
         thread.join(10)
     assert results == [b"plan"] * 2 and len(builds) == 1
+
+
+@given(st.sets(st.integers(1, 100), min_size=1, max_size=6))
+def test_every_batch_has_exactly_one_profile_that_is_best_at_a_size_asked_for(sizes):
+    ranges = profile_ranges(tuple(sizes))
+    assert [batch for low, high in ranges for batch in range(low, high + 1)] == list(range(1, max(sizes) + 1))
+    assert {high for _, high in ranges} == sizes
 
 
 @pytest.fixture
