@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from engines.keypoints import POINT_MIRROR
-from kernels.decode_heatmaps import decode_heatmaps
+from kernels.decode_heatmaps import WINDOW_RADIUS, decode_heatmaps
 
 ROUNDS = 2
 SHARPNESS = 1.5
@@ -56,7 +56,7 @@ def part_people(
         return points_px
     # Cells first, points last: OpenCV's order.
     whole = {i: np.ascontiguousarray(heatmaps[i].transpose(1, 2, 0), np.float32) for i in rivals}
-    now = dict(whole)
+    now, shares = dict(whole), dict(whole)
     for _ in range(ROUNDS):
         claims = {i: cv2.blur(own, (BLUR_CELLS, BLUR_CELLS), borderType=cv2.BORDER_CONSTANT) for i, own in now.items()}
         for i, others in rivals.items():
@@ -64,13 +64,25 @@ def part_people(
             for j in others:
                 either = np.maximum(claims[j], claims[j][..., list(POINT_MIRROR)])
                 np.maximum(most, _seen_from(either, centers_px, sides_px, i, j), out=most)
-            now[i] = whole[i] * (claims[i] / np.maximum(claims[i] + most, 1e-9)) ** SHARPNESS
+            shares[i] = claims[i] / np.maximum(claims[i] + most, 1e-9)
+            now[i] = whole[i] * shares[i] ** SHARPNESS
     out = points_px.copy()
     rows = list(rivals)
     found = decode_heatmaps(np.stack([now[i].transpose(2, 0, 1) for i in rows]), 1.0)
     out[rows, :, :2] = centers_px[rows, None] + (found[..., :2] - 0.5) * sides_px[rows, None, None]
-    out[rows, :, 2] = found[..., 2]
+    for row, places in zip(rows, found, strict=True):
+        out[row, :, 2] = _confidence(whole[row], shares[row], places)
     return out
+
+
+def _confidence(whole: np.ndarray, shares: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """(P,) the mass around places (P, 2+) in crop fractions, unweighted but where a place is rather somebody else's."""
+    cells = whole.shape[0]
+    window = 2 * WINDOW_RADIUS + 1
+    mass = cv2.boxFilter(whole, -1, (window, window), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    x, y = np.floor(places[:, :2] * cells).astype(int).clip(0, cells - 1).T
+    points = np.arange(len(places))
+    return np.minimum(mass[y, x, points], 1) * np.minimum(2 * shares[y, x, points], 1)
 
 
 def _meet(points_px: np.ndarray, centers_px: np.ndarray, sides_px: np.ndarray, i: int, j: int) -> bool:

@@ -68,11 +68,10 @@ def test_the_other_side_of_the_neighbour_is_the_neighbours_too():
 
 def test_a_claim_without_alternative_is_doubted():
     yours = (140.0, 112.0)
-    maps = two_people(left_wrist=[[(*yours, 0.5)], [(*yours, 0.9)]])
+    maps = two_people(left_wrist=[[(*yours, 0.2)], [(*yours, 0.9)]])
     before, after = read(maps), part(maps)
-    assert after[0, WRIST, 2] < 0.6 * before[0, WRIST, 2]
-    assert after[1, WRIST, 2] > 0.5 * before[1, WRIST, 2]
-    assert after[0, WRIST, 2] < 0.5 * after[1, WRIST, 2]
+    assert after[0, WRIST, 2] < 0.7 * before[0, WRIST, 2]
+    assert after[1, WRIST, 2] == pytest.approx(before[1, WRIST, 2], rel=0.05), "the surer one loses nothing"
 
 
 def test_points_that_nobody_else_claims_stay_where_they_are():
