@@ -43,6 +43,9 @@ _STAY_RAD = {
 }
 """Spread (1.48 times the median error) of `bilayer`'s rotations on the factory's training shards, about the joint's own
 axes; both sides alike."""
+_STAY_TURNS = np.concatenate(
+    [_STAY_RAD[JOINT_NAMES[joint].removeprefix("left_").removeprefix("right_")] for joint in FREE_JOINTS]
+)
 _STAY_PLACE = (0.03, 0.03, 0.1)
 """The same of the pelvis, over its distance."""
 
@@ -67,9 +70,7 @@ class Pull:
 
 def network_spread(distance_m: np.ndarray) -> np.ndarray:
     """(B, 63): how far a network's turns and place may be wrong, for bodies at distances (B,)."""
-    names = [JOINT_NAMES[joint].removeprefix("left_").removeprefix("right_") for joint in FREE_JOINTS]
-    turns = np.concatenate([_STAY_RAD[name] for name in names])
-    return np.concatenate([np.tile(turns, (len(distance_m), 1)), np.outer(distance_m, _STAY_PLACE)], 1)
+    return np.concatenate([np.tile(_STAY_TURNS, (len(distance_m), 1)), np.outer(distance_m, _STAY_PLACE)], 1)
 
 
 class Consistency:
@@ -87,17 +88,17 @@ class Consistency:
 
         A body without visible points, or whose numbers fail, comes back as it was but for the pose prior's pull.
         """
-        start = Figures.of(pose, betas, translation)
+        found = start = Figures.of(pose, betas, translation)
         distance = np.maximum(start.translation[:, 2], MIN_DEPTH_M)
         stay = 1 / network_spread(distance) ** 2
         total, diagonal = np.zeros_like(stay), np.arange(stay.shape[1])
         for _ in range(self.pull.steps):
-            energy = self._energy(start.moved(total), evidence, distance)
+            energy = self._energy(found, evidence, distance)
             energy.hessian[:, diagonal, diagonal] += stay
             step = -np.linalg.solve(energy.hessian, (energy.gradient + stay * total)[..., None])[..., 0]
             step[:, :NUM_TURNS] = step[:, :NUM_TURNS].clip(-MAX_TURN_RAD, MAX_TURN_RAD)
             total += step
-        found = start.moved(total)
+            found = start.moved(total)
         sound = np.isfinite(total).all(1) & (found.translation[:, 2] > MIN_DEPTH_M)
         found = found.where(sound, start)
         return vectors_of(found).astype(np.float32), found.translation.astype(np.float32)
