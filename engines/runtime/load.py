@@ -27,7 +27,8 @@ def load_engine(
 ) -> Engine:
     """Loads ``onnx_path`` and compiles it for this machine.
 
-    ``runtime``: auto takes tensorrt where a CUDA GPU and TensorRT are present, else openvino; torch is the reference.
+    ``runtime``: auto takes tensorrt where a CUDA GPU and a TensorRT that builds for it are present, else openvino;
+    torch is the reference.
     ``precision``: of the floating-point layers; goldens run in f32. ``int8`` takes the quantised network: the file
     itself, or its sibling ``<name>.int8.onnx``. ``auto`` takes that sibling where it exists (it ships only where its
     loss of accuracy was accepted), else the fastest floating point the device has; the torch reference stays in f32.
@@ -49,7 +50,7 @@ def load_engine(
     if not path.is_file():
         raise EngineError(f"network {path} does not exist")
     if runtime == "auto":
-        runtime = "tensorrt" if tensorrt_module() and find_cuda_device() else "openvino"
+        runtime = "tensorrt" if _tensorrt_runs_here() else "openvino"
     sizes = tuple(sorted(set(batches)))
     cache = None if cache_dir is None else Path(cache_dir)
 
@@ -91,6 +92,18 @@ def file_and_precision(path: Path, runtime: Runtime, precision: Precision) -> tu
 def tensorrt_module() -> str | None:
     """Name of the installed TensorRT module, None where there is none."""
     return next((name for name in TENSORRT_MODULES if importlib.util.find_spec(name) is not None), None)
+
+
+def _tensorrt_runs_here() -> bool:
+    gpu = find_cuda_device()
+    if gpu is None or tensorrt_module() is None:
+        return False
+    from engines.runtime.tensorrt_build import builds_for, import_tensorrt
+
+    try:
+        return builds_for(import_tensorrt(), gpu.compute_capability)
+    except EngineUnavailable:
+        return False
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ from engines.runtime.build_progress import shown_in_terminal
 from engines.runtime.cuda_device import find_cuda_device
 from engines.runtime.device_call import BoundEngine, buffers
 from engines.runtime.engine import Engine, EngineDescription, EngineError, EngineUnavailable, Precision, TensorSpec
-from engines.runtime.tensorrt_build import build_engine, import_tensorrt, profile_ranges
+from engines.runtime.tensorrt_build import build_engine, builds_for, import_tensorrt, profile_ranges
 from engines.runtime.tensorrt_cache import CacheKey, cached_engine, default_cache_dir
 from kernels.cuda_device import CudaDevice
 from kernels.device import Device, DeviceError
@@ -41,6 +41,11 @@ class TensorRtEngine(Engine):
                 "and pip install 'bodystream[tensorrt]'; --runtime openvino runs on the CPU"
             )
         trt = import_tensorrt()
+        if not builds_for(trt, found.compute_capability):
+            raise EngineUnavailable(
+                f"{trt.__name__} {trt.__version__} does not build for {found}: install tensorrt from NVIDIA's own "
+                "index, or use --runtime torch or openvino"
+            )
         try:
             self._device = CudaDevice()
         except DeviceError as error:

@@ -33,6 +33,12 @@ def import_tensorrt() -> Any:
         raise EngineUnavailable(f"{name} is installed but does not load: {error}") from error
 
 
+def builds_for(trt: Any, compute_capability: tuple[int, int]) -> bool:
+    """Does this module know the GPU? TensorRT-RTX lists those it builds for; TensorRT proper knows all of its time."""
+    known = getattr(trt, "ComputeCapability", None)
+    return known is None or hasattr(known, "SM{}{}".format(*compute_capability))
+
+
 def build_engine(
     onnx_path: Path,
     *,

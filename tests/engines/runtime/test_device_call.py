@@ -11,6 +11,7 @@ import pytest
 from engines.methods import WEIGHTS
 from engines.runtime import EngineError, load_engine
 from engines.runtime.cuda_device import find_cuda_device
+from engines.runtime.tensorrt_build import builds_for, import_tensorrt
 from kernels.device import DeviceMemoryError
 from kernels.host_device import HostDevice
 from tests.engines.runtime.onnx_models import write_two_layers
@@ -60,6 +61,8 @@ def test_a_gpu_replays_the_same_answers(runtime):
     from kernels.cuda_device import CudaDevice
 
     device = CudaDevice()
+    if runtime == "tensorrt" and not builds_for(import_tensorrt(), find_cuda_device().compute_capability):
+        pytest.skip(f"TensorRT does not build for {find_cuda_device()}")
     rng = np.random.default_rng(0)
     with load_engine(WEIGHTS / "trunk-small.onnx", runtime, "f32", batches=(1, 4)) as engine:
         bound = engine.bind(4, device)

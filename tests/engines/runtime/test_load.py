@@ -39,6 +39,18 @@ def test_tensorrt_without_its_module_names_the_extra(network, monkeypatch):
         load_engine(network, "tensorrt")
 
 
+def test_a_gpu_that_tensorrt_rtx_does_not_build_for(network, monkeypatch):
+    """An H200: automatic choice goes to the CPU, an explicit one says what would help."""
+    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra")
+    monkeypatch.setattr(load_module, "TENSORRT_MODULES", ("tensorrt_rtx",))
+    for module in ("load", "tensorrt"):
+        monkeypatch.setattr(f"engines.runtime.{module}.find_cuda_device", lambda: CudaDevice("NVIDIA H200", (9, 0)))
+    with load_engine(network, "auto", threads=1) as engine:
+        assert engine.describe().runtime == "openvino"
+    with pytest.raises(EngineUnavailable, match=r"does not build for NVIDIA H200 \(sm_90\): install tensorrt from"):
+        load_engine(network, "tensorrt")
+
+
 def test_torch_without_torch_names_the_extra(network, monkeypatch):
     real = load_module.importlib.util.find_spec
     monkeypatch.setattr(load_module.importlib.util, "find_spec", lambda name: None if name == "torch" else real(name))
