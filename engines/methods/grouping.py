@@ -17,9 +17,9 @@ import numpy as np
 from engines.keypoints import POINT_MIRROR
 from kernels.decode_heatmaps import WINDOW_RADIUS, decode_heatmaps
 
+_MIRROR = list(POINT_MIRROR)
+
 ROUNDS = 2
-SHARPNESS = 1.5
-"""Power of the share: 1 is the probability that the limb there is this person's."""
 BLUR_CELLS = 3
 """Claims are compared over so many cells: two crops do not agree to a cell."""
 SAME_REACH = 0.05
@@ -59,13 +59,14 @@ def part_people(
     now, shares = dict(whole), dict(whole)
     for _ in range(ROUNDS):
         claims = {i: cv2.blur(own, (BLUR_CELLS, BLUR_CELLS), borderType=cv2.BORDER_CONSTANT) for i, own in now.items()}
+        either = {i: np.maximum(own, own[..., _MIRROR]) for i, own in claims.items()}
         for i, others in rivals.items():
-            most = np.zeros_like(whole[i])
-            for j in others:
-                either = np.maximum(claims[j], claims[j][..., list(POINT_MIRROR)])
-                np.maximum(most, _seen_from(either, centers_px, sides_px, i, j), out=most)
-            shares[i] = claims[i] / np.maximum(claims[i] + most, 1e-9)
-            now[i] = whole[i] * shares[i] ** SHARPNESS
+            most = _seen_from(either[others[0]], centers_px, sides_px, i, others[0])
+            for j in others[1:]:
+                np.maximum(most, _seen_from(either[j], centers_px, sides_px, i, j), out=most)
+            shares[i] = claims[i] / (claims[i] + most + 1e-9)
+            # The share is the probability that the limb there is this person's; its power 1.5 parts more of them.
+            now[i] = whole[i] * shares[i] * np.sqrt(shares[i])
     out = points_px.copy()
     rows = list(rivals)
     found = decode_heatmaps(np.stack([now[i].transpose(2, 0, 1) for i in rows]), 1.0)
