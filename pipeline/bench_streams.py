@@ -116,6 +116,8 @@ def curve(runs: Sequence[StreamsRun]) -> str:
             f"{run.busy:8.0%} {run.busy - before:+10.0%}"
         )
         before = run.busy
+    stages = ", ".join(f"{name} {mean:.2f}" for name, mean in runs[-1].stage_ms.items())
+    lines.append(f"stages with {runs[-1].streams} streams, mean ms (networks: per call): {stages}")
     most = max((run.streams for run in runs if run.sustained), default=0)
     more = " or more" if most == max(run.streams for run in runs) else ""
     lines.append(f"sustained at {runs[0].target_fps:g} frames per second: {most} streams{more}")

@@ -13,11 +13,13 @@ import argparse
 import copy
 import sys
 from collections.abc import Iterable
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 from engines.runtime.engine import EngineError, EngineUnavailable
 from engines.runtime.sidecar import Sidecar
@@ -44,18 +46,29 @@ def quantize_network(
     if not samples:
         raise EngineError("no calibration samples; pass at least one, better 300 real crops")
 
-    def forward_all(quantised: torch.nn.Module) -> None:
+    def forward_all(quantised: nn.Module) -> None:
         for sample in samples:
             quantised(*sample)
 
-    with torch.inference_mode():
-        quantised = mtq.quantize(copy.deepcopy(network), mtq.INT8_DEFAULT_CFG, forward_all)
     inputs, outputs = names
-    torch.onnx.export(
-        quantised, samples[0], str(to), input_names=inputs, output_names=outputs, opset_version=17, dynamo=False,
-        dynamic_axes={name: {0: "N"} for name in inputs + outputs},
-    )  # fmt: skip
+    with torch.no_grad():
+        quantised = mtq.quantize(fold_norms(copy.deepcopy(network)), mtq.INT8_DEFAULT_CFG, forward_all)
+        torch.onnx.export(
+            quantised, samples[0], str(to), input_names=inputs, output_names=outputs, opset_version=17, dynamo=False,
+            dynamic_axes={name: {0: "N"} for name in inputs + outputs},
+        )  # fmt: skip
     return to
+
+
+def fold_norms(network: nn.Module) -> nn.Module:
+    """Batch norms that follow a convolution in a `Sequential` become part of it, in place: quantised weights must hold
+    them, since behind a Q/DQ pair nothing folds them any more."""
+    for block in network.modules():
+        if isinstance(block, nn.Sequential):
+            for index, (conv, norm) in enumerate(pairwise(block)):
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    block[index], block[index + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    return network
 
 
 def quantize_shipped(onnx_path: Path, calibration: Iterable[dict[str, np.ndarray]]) -> Path:

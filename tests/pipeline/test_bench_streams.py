@@ -25,6 +25,7 @@ def test_the_curve_says_what_each_stream_costs_and_how_many_are_sustained():
     runs = [RUN, replace(RUN, streams=2, busy=0.5, fps=29.5), replace(RUN, streams=3, busy=0.95, fps=28.0)]
     text = curve(runs)
     assert re.findall(r"\+(\d+)%$", text, re.MULTILINE) == ["30", "20", "45"]
+    assert "stages with 3 streams, mean ms (networks: per call): trunk 8.00" in text
     assert "sustained at 30 frames per second: 2 streams" in text and "or more" not in text
     assert "2 streams or more" in curve(runs[:2])
     assert "0 streams" in curve([replace(RUN, fps=3.0)])

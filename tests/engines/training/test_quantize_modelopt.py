@@ -13,12 +13,20 @@ from engines.training.quantize_modelopt import quantize_network
 
 
 class Convolutions(torch.nn.Module):
+    """With a batch norm that has seen data."""
+
     def __init__(self):
         super().__init__()
-        self.first, self.second = torch.nn.Conv2d(3, 32, 3, padding=1), torch.nn.Conv2d(32, 4, 3, padding=1)
+        norm = torch.nn.BatchNorm2d(32)
+        self.first = torch.nn.Sequential(torch.nn.Conv2d(3, 32, 3, padding=1, bias=False), norm, torch.nn.ReLU())
+        self.second = torch.nn.Conv2d(32, 4, 3, padding=1)
+        with torch.no_grad():
+            for array in (norm.running_mean, norm.weight, norm.bias):
+                array.normal_(0, 0.3)
+            norm.running_var.uniform_(0.1, 0.4)
 
     def forward(self, image):
-        return self.second(self.first(image.float().permute(0, 3, 1, 2) / 255).relu())
+        return self.second(self.first(image.float().permute(0, 3, 1, 2) / 255))
 
 
 def pictures(count, seed):
@@ -37,6 +45,7 @@ def quantised(tmp_path_factory):
 def test_pairs_are_signed_and_the_network_nearly_the_same(quantised):
     network, path = quantised
     graph = onnx.load(path).graph
+    assert "BatchNormalization" not in {node.op_type for node in graph.node}
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
