@@ -46,7 +46,7 @@ def put_into_docs(folders: Sequence[Path], document: Path) -> None:
     for folder in folders:
         try:
             figures = json.loads((folder / "soak.json").read_text())
-            picture = document.parent / f"soak-{len(figures['dropped'])}-streams.png"
+            picture = document.parent / f"soak-{folder.resolve().name}.png"
             shutil.copyfile(folder / "soak.png", picture)
         except (OSError, ValueError, KeyError) as error:
             raise OutputError(f"{folder} holds no finished soak run ({error})") from error

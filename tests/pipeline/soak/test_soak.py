@@ -54,7 +54,7 @@ def test_a_short_run(clip, tmp_path, capsys):
     assert main(["--docs", str(document), "--out", str(out)]) == 0
     text = document.read_text()
     assert figures["line"] in text and "old" not in text and text.startswith("before") and text.endswith("after\n")
-    assert (tmp_path / "soak-2-streams.png").is_file()
+    assert (tmp_path / "soak-soak.png").is_file()
 
 
 def test_a_program_that_does_not_start_is_an_error(clip, tmp_path, capsys):
