@@ -7,7 +7,6 @@ the source knows the truth (`demo`), errors are measured, too.
 from __future__ import annotations
 
 import argparse
-import heapq
 import itertools
 import json
 from collections.abc import Sequence
@@ -15,17 +14,16 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from engines.body import BodyModel, load_body
+from engines.body import load_body
 from engines.methods import METHODS
-from engines.metrics import pa_mpjpe
 from pipeline.compare_figures import MethodMeter, true_jitter
-from pipeline.compare_methods import MethodFrame, OthersSmoothed, SideBySide, open_methods
-from pipeline.compare_pictures import sheet, side_views
+from pipeline.compare_gallery import Gallery, disagreement_mm
+from pipeline.compare_methods import OthersSmoothed, SideBySide, open_methods
+from pipeline.compare_pictures import sheet, with_side_views
 from pipeline.compare_report import Comparison, text_table, write_report
 from pipeline.config import RunConfig, load_config
 from pipeline.errors import BodystreamError, OutputError, UsageError
@@ -33,62 +31,9 @@ from pipeline.estimator import Estimator
 from pipeline.sinks.overlay import OverlayWriter
 from pipeline.sources.base import Delivery, Source
 from pipeline.sources.registry import create_source
-from pipeline.types import Frame, FrameResult
+from pipeline.types import FrameResult
 
-PICTURES = 6
-"""Frames of the report, spread over the clip ..."""
-QUARRELS = 3
-"""... and those in which the methods differ most."""
 VIDEO, REPORT, FIGURES = "side_by_side.mp4", "report.html", "compare.json"
-
-
-class _Gallery:
-    """Keeps sheets of frames spread over a clip of unknown length, and of those in which the methods differ most."""
-
-    def __init__(self) -> None:
-        self._spread: list[tuple[str, np.ndarray]] = []
-        self._every, self._seen = 1, 0
-        self._quarrels: list[tuple[float, int, np.ndarray]] = []
-
-    def add(
-        self, frame: Frame, picture: np.ndarray, seen: dict[str, MethodFrame], names: list[str], body: BodyModel
-    ) -> None:
-        if self._seen % self._every == 0 and any(m.bodies for m in seen.values()):
-            if len(self._spread) >= 2 * PICTURES:
-                self._spread = self._spread[::2]
-                self._every *= 2
-            self._spread.append((f"frame {frame.index}, {frame.pts_s:.2f} s", _jpeg(picture)))
-        self._seen += 1
-        apart_mm = disagreement_mm(seen)
-        if apart_mm > (self._quarrels[0][0] if len(self._quarrels) == QUARRELS else 0.0):
-            views = side_views(seen, names, body)
-            views = cv2.copyMakeBorder(
-                views[:, : picture.shape[1]], 0, 0, 0, max(0, picture.shape[1] - views.shape[1]), cv2.BORDER_CONSTANT,
-                value=(246, 246, 244),
-            )  # fmt: skip
-            item = (apart_mm, frame.index, _jpeg(np.vstack([picture, views])))
-            (heapq.heappushpop if len(self._quarrels) == QUARRELS else heapq.heappush)(self._quarrels, item)
-
-    def pictures(self) -> list[tuple[str, np.ndarray]]:
-        """(caption, RGB) for the report."""
-        chosen = np.unique(np.linspace(0, len(self._spread) - 1, min(PICTURES, len(self._spread))).round().astype(int))
-        found = [self._spread[index] for index in chosen]
-        for apart_mm, index, jpeg in sorted(self._quarrels, key=lambda item: -item[0]):
-            found.append(
-                (f"frame {index}: here the methods differ most, {apart_mm:.0f} mm between two on average", jpeg)
-            )
-        return [(caption, np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))[..., ::-1]) for caption, jpeg in found]
-
-
-def disagreement_mm(seen: dict[str, MethodFrame]) -> float:
-    """Mean PA-MPJPE between two methods, of the person on whom they agree least; 0 with fewer than two methods."""
-    worst = 0.0
-    people = zip(*(m.bodies for m in seen.values()), strict=True) if seen else ()
-    for bodies in people:
-        joints = [tracked.estimate.joints for tracked in bodies]
-        pairs = [float(pa_mpjpe(a, b)) for a, b in itertools.combinations(joints, 2)]
-        worst = max(worst, 1000 * float(np.mean(pairs)) if pairs else 0.0)
-    return worst
 
 
 def compare(source: Source, config: RunConfig, names: Sequence[str] | None, out: Path) -> Comparison:
@@ -105,7 +50,7 @@ def compare(source: Source, config: RunConfig, names: Sequence[str] | None, out:
         stack.callback(video.close)
         order = list(methods)
         meters = {name: MethodMeter(body, source.fps) for name in order}
-        others, gallery = OthersSmoothed(body, config.smoothing), _Gallery()
+        others, gallery = OthersSmoothed(body, config.smoothing), Gallery()
         truth_of = getattr(source, "truth", None)
         truths, frames = [], 0
         with Progress(console=Console(stderr=True), disable=config.quiet, transient=True) as progress:
@@ -119,7 +64,10 @@ def compare(source: Source, config: RunConfig, names: Sequence[str] | None, out:
                 for name, one in seen.items():
                     meters[name].add(frame, one, truth)
                 picture = sheet(frame, seen, order, body)
-                gallery.add(frame, picture, seen, order, body)
+                if result.raw_bodies:
+                    gallery.add(frame, picture)
+                if gallery.wants_quarrel(frame.index, apart := disagreement_mm(seen)):
+                    gallery.add_quarrel(frame.index, apart, with_side_views(picture, seen, order, body))
                 video.write(_bare(result, picture))
                 frames += 1
                 progress.update(task, advance=1, description=f"frame {frame.index}")
@@ -155,12 +103,6 @@ def compare(source: Source, config: RunConfig, names: Sequence[str] | None, out:
 
 def _bare(result: FrameResult, picture: np.ndarray) -> FrameResult:
     return replace(result, frame=replace(result.frame, image=picture), bodies=(), raw_bodies=())
-
-
-def _jpeg(picture: np.ndarray) -> np.ndarray:
-    ok, jpeg = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    assert ok
-    return jpeg
 
 
 def main(argv: Sequence[str] | None = None) -> int:

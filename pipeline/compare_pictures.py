@@ -55,13 +55,18 @@ def sheet(frame: Frame, methods: Mapping[str, MethodFrame], names: list[str], bo
     return np.ascontiguousarray(whole[: len(whole) // 2 * 2, : whole.shape[1] // 2 * 2])
 
 
-def side_views(methods: Mapping[str, MethodFrame], names: list[str], body: BodyModel, size_px: int = 320) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: the meshes alone as seen from the camera's right, one tile per name."""
+def with_side_views(
+    picture: np.ndarray, methods: Mapping[str, MethodFrame], names: list[str], body: BodyModel, size_px: int = 320
+) -> np.ndarray:
+    """A `sheet` (H, W, 3) with a row below it: the meshes alone as seen from the camera's right, one tile per name."""
     tiles = []
     for name in names:
         bodies = methods[name].bodies if name in methods else ()
         tiles.append(_titled(draw_meshes(bodies, body, (size_px, size_px), view="side"), f"{name}, from the side"))
-    return np.hstack(tiles)
+    row = np.hstack(tiles)[:, : picture.shape[1]]
+    below = np.full((row.shape[0], picture.shape[1], 3), 246, np.uint8)
+    below[:, : row.shape[1]] = row
+    return np.vstack([picture, below])
 
 
 def _agreement(bodies: tuple[TrackedBody, ...]) -> str:

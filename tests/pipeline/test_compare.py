@@ -12,10 +12,10 @@ from engines.estimate import BodyEstimate
 from engines.methods import METHODS, CropRequest
 from pipeline import compare_methods
 from pipeline.cli import main
-from pipeline.compare import disagreement_mm
 from pipeline.compare_figures import MethodMeter, points_within, true_jitter
+from pipeline.compare_gallery import QUARRELS, SPREAD, Gallery, disagreement_mm
 from pipeline.compare_methods import MethodFrame, SideBySide, open_methods
-from pipeline.compare_pictures import columns_for, sheet
+from pipeline.compare_pictures import columns_for, sheet, with_side_views
 from pipeline.compare_report import Comparison, text_table, write_report
 from pipeline.config import RunConfig
 from pipeline.errors import BodystreamError, UsageError
@@ -176,6 +176,28 @@ def test_pictures_show_every_method_in_its_colour():
     assert disagreement_mm(seen) == pytest.approx(0, abs=1e-3), "only their places differ"
     bent = {**seen, "b": MethodFrame(raw=(), bodies=(body_at(0.5, bend=1.0),))}
     assert disagreement_mm(bent) > 5
+
+
+def test_the_gallery_spreads_over_the_clip_and_keeps_the_worst_quarrels():
+    gallery = Gallery()
+    picture = np.zeros((4, 4, 3), np.uint8)
+    apart = {index: float(1 + index % 7) for index in range(100)} | {40: 90.0, 43: 80.0, 70: 60.0, 95: 70.0}
+    for index, value in apart.items():
+        gallery.add(frame(index), picture)
+        if gallery.wants_quarrel(index, value):
+            gallery.add_quarrel(index, value, picture)
+    captions = [caption for caption, _ in gallery.pictures()]
+    spread = [int(caption.split()[1].rstrip(",")) for caption in captions[:SPREAD]]
+    assert spread == sorted(spread) and spread[0] == 0 and spread[-1] > 85 and max(np.diff(spread)) < 40
+    assert [caption.split(":")[0] for caption in captions[SPREAD:]] == ["frame 40", "frame 95", "frame 70"]
+    assert len(captions) == SPREAD + QUARRELS
+
+
+def test_side_views_stand_below():
+    seen = {name: MethodFrame(raw=(), bodies=(body_at(0.0),)) for name in "abcdefgh"}
+    picture = np.full((100, 700, 3), 9, np.uint8)
+    both = with_side_views(picture, seen, list(seen), BODY)
+    assert both.shape[1] == 700 and np.array_equal(both[:100], picture) and both[100:].std() > 5
 
 
 @pytest.mark.parametrize(
