@@ -19,7 +19,7 @@ Pose-dependent offsets of licensed SMPL files are left out: millimetres at the p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,6 +68,12 @@ class Figures:
         rotations[:, free] = rotations[:, free] @ turns
         betas = self.betas + step[:, SHAPE] if step.shape[1] > SHAPE.start else self.betas
         return Figures(rotations=rotations, betas=betas, translation=self.translation + step[:, PLACE])
+
+    def with_rotation(self, joint: int | list[int], rotations: np.ndarray) -> Figures:
+        """With other rotations (B, 3, 3) of one joint, or (B, k, 3, 3) of several."""
+        changed = self.rotations.copy()
+        changed[:, joint] = rotations
+        return replace(self, rotations=changed)
 
     def where(self, keep: np.ndarray, other: Figures) -> Figures:
         """Rows of this where ``keep`` (B,), of the other elsewhere."""

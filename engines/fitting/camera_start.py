@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from engines.body.rotations import rotation_matrices
@@ -63,25 +65,43 @@ def start_figures(
     known = (weight[:, _SHOULDERS] > 0).all(1) & (weight[:, _HIPS] > 0).all(1)
     away = known & (wide < 0)
     sideways = ~known | (np.abs(wide) * distance < SIDEWAYS * wide_m)
-    rotations = figures.rotations.copy()
     back = np.zeros((count, 3))
     back[:, 1] = np.where(away, np.pi, 0.0)
-    rotations[:, 0] = rotation_matrices(turn) @ rotations[:, 0] @ rotation_matrices(back)
-    turned = Figures(rotations=rotations, betas=figures.betas, translation=figures.translation)
+    heading = rotation_matrices(turn) @ figures.rotations[:, 0] @ rotation_matrices(back)
+    turned = figures.with_rotation(0, heading)
     # The points' middle to the middle of the same points in the picture.
     total = np.maximum(weight.sum(1), 1e-9)[:, None]
     middle = (flat * weight[..., None]).sum(1) / total
     own = (points.places(turned, skeleton.pose(turned)) * weight[..., None]).sum(1) / total
     place = np.concatenate([middle * distance[:, None], distance[:, None]], 1) - own
     place[:, 2] = distance
-    return Figures(rotations=rotations, betas=figures.betas, translation=place), sideways
+    return replace(turned, translation=place), sideways
+
+
+def turned_as_torsos(figures: Figures, evidence: ImageEvidence, skeleton: Skeleton, points: AttachedPoints) -> Figures:
+    """The figures turned until their torsos lie as the depths say (Kabsch), where enough of them are known."""
+    flat = (evidence.points_px - evidence.principal_px[:, None]) / evidence.focal_px[:, None]
+    rays = np.concatenate([flat, np.ones_like(flat[..., :1])], -1)
+    seen = rays * (figures.translation[:, None, 2:] + evidence.depth_m[..., None])
+    weight = np.zeros_like(evidence.weight)
+    weight[:, TORSO_POINTS] = evidence.depth_weight[:, TORSO_POINTS]
+    total = np.maximum(weight.sum(1), 1e-9)[:, None, None]
+
+    def centred(cloud: np.ndarray) -> np.ndarray:
+        out: np.ndarray = cloud - (cloud * weight[..., None]).sum(1, keepdims=True) / total
+        return out
+
+    own = centred(points.places(figures, skeleton.pose(figures)))
+    u, _, vt = np.linalg.svd((centred(seen) * weight[..., None]).swapaxes(1, 2) @ own)
+    u[..., -1] *= np.sign(np.linalg.det(u @ vt))[:, None]
+    known = (weight > 0).sum(1) >= 3
+    turn = np.where(known[:, None, None], u @ vt, np.eye(3))
+    return figures.with_rotation(0, turn @ figures.rotations[:, 0])
 
 
 def turned_round(figures: Figures) -> Figures:
     """The same bodies, facing the other way about their own upright axis."""
-    rotations = figures.rotations.copy()
-    rotations[:, 0] = rotations[:, 0] @ rotation_matrices(np.array([0.0, np.pi, 0.0]))
-    return Figures(rotations=rotations, betas=figures.betas, translation=figures.translation)
+    return figures.with_rotation(0, figures.rotations[:, 0] @ rotation_matrices(np.array([0.0, np.pi, 0.0])))
 
 
 def _spread(points: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ class Objective:
     def __init__(self, body: BodyModel, noise: Noise | None = None, prior: PosePrior | None = None) -> None:
         self.noise = noise or Noise()
         self.skeleton, self.points = Skeleton(body), image_points(body)
-        self._prior, self._capsules = prior or PosePrior.load(), Capsules(body)
+        self.prior, self._capsules = prior or PosePrior.load(), Capsules(body)
 
     def __call__(self, figures: Figures, evidence: ImageEvidence, distance_m: np.ndarray, weights: Weights) -> Energy:
         """By all parameters; ``distance_m`` (B,) as in `ImageEvidence.point_energy`, held while a fit runs."""
@@ -61,7 +61,7 @@ class Objective:
             depth = evidence.depth_energy(places, moves, depth_m=noise.depth_m, reach_m=noise.depth_reach_m)
             total += depth.scaled(weights.depth)
         vectors = vectors_of(figures)
-        total += squares(*self._prior.residuals(vectors)).scaled(weights.pose)
+        total += squares(*self.prior.residuals(vectors)).scaled(weights.pose)
         total += squares(*bending_residuals(vectors)).scaled(weights.bending)
         if weights.spheres:
             total += self._capsules.energy(figures, posed).scaled(weights.spheres)

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engines.body import BodyModel
+from engines.body.rotations import rotation_matrices
 from engines.fitting.attached_points import NUM_TURNS, PLACE, Figures, way
-from engines.fitting.camera_start import TORSO_POINTS, start_figures, turned_round
+from engines.fitting.camera_start import TORSO_POINTS, start_figures, turned_as_torsos, turned_round
 from engines.fitting.dogleg import minimise
 from engines.fitting.energy import Energy
 from engines.fitting.image_evidence import MIN_DEPTH_M, ImageEvidence
 from engines.fitting.objective import Objective, Weights
+from engines.fitting.pose_prior import PRIOR_JOINTS
 
 SPHERES = 30.0
 STAGES = (
@@ -28,6 +30,8 @@ STAGES = (
 )
 """Weights and rounds; the last stage's energy is the posterior that fits are compared by."""
 TORSO_ROUNDS = 10
+POSTURES = slice(0, 6, 2)
+"""Components of the pose prior whose means are further starts of a thorough fit; more of them find next to nothing."""
 WARM_ROUNDS = 5
 TURN_RAD_S, PLACE_M_S = 3.0, 1.5
 """How fast people turn their joints and move, one standard deviation; more than enough for all but kicks and throws,
@@ -68,9 +72,19 @@ class StagedFit:
         self._stages = stages
         self._shapes = body.num_betas
 
-    def cold(self, evidence: ImageEvidence) -> Fit:
-        """From nothing but the evidence."""
-        start, sideways = start_figures(evidence, self.objective.skeleton, self.objective.points, self._shapes)
+    def cold(self, evidence: ImageEvidence, *, thorough: bool = True) -> Fit:
+        """From nothing but the evidence; ``thorough``: not only from standing bodies but from other postures too."""
+        skeleton, points = self.objective.skeleton, self.objective.points
+        start, sideways = start_figures(evidence, skeleton, points, self._shapes)
+        start = turned_as_torsos(start, evidence, skeleton, points)
+        fit = self._either_way(start, sideways, evidence)
+        for posture in self.objective.prior.means[POSTURES] if thorough else ():
+            held = np.broadcast_to(rotation_matrices(posture.reshape(-1, 3)), (len(sideways), len(PRIOR_JOINTS), 3, 3))
+            other = self._either_way(start.with_rotation(list(PRIOR_JOINTS), held), sideways, evidence)
+            fit = fit.where(fit.energy <= other.energy, other)
+        return fit
+
+    def _either_way(self, start: Figures, sideways: np.ndarray, evidence: ImageEvidence) -> Fit:
         fit = self._stage_by_stage(start, evidence)
         either = np.flatnonzero(sideways)
         if len(either):

@@ -5,7 +5,7 @@ After Bilayer-Graph (3DV 2021); see `engines.networks.bilayer`. Everything here 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,7 +102,7 @@ class BilayerLifter:
     """
 
     def __init__(self, engine: Engine, body: BodyModel, consistency: Consistency | None = None) -> None:
-        self.engines = (engine,)
+        self.engines: Sequence[Engine] = (engine,)
         self._body, self._consistency = body, consistency
         self._features = next((spec.shape[1:] for spec in engine.inputs if spec.name == "features"), None)
 

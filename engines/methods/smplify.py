@@ -7,7 +7,7 @@ that a fit that took a wrong turn does not keep it. See docs/methods/smplify.md.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,9 +45,9 @@ class Remembered:
 class SmplifyLifter:
     """See `engines.methods.trunk_method.Lifter`."""
 
-    def __init__(self, body: BodyModel) -> None:
-        self.engines: tuple[Engine, ...] = ()
-        self._body, self._fit = body, StagedFit(body)
+    def __init__(self, body: BodyModel, fit: StagedFit | None = None) -> None:
+        self.engines: Sequence[Engine] = ()
+        self._body, self._fit = body, fit or StagedFit(body)
         self._people: dict[Hashable, Remembered] = {}
 
     def __call__(self, evidence: Evidence, requests: list[CropRequest]) -> Bodies:
@@ -86,8 +86,9 @@ class SmplifyLifter:
             fit = fit.put(warm, self._fit.warm(start, seen.rows(warm), gap_s=gap_s[warm]))
         fresh = np.flatnonzero(cold)
         if len(fresh):
-            other = self._fit.cold(seen.rows(fresh))
             held = fit.rows(fresh)
+            # Who has a body already is tried the quick way: half a dozen frames' time, not two dozen.
+            other = self._fit.cold(seen.rows(fresh), thorough=not np.isfinite(held.energy).all())
             fit = fit.put(fresh, other.where(~(other.energy >= BETTER * held.energy), held))
         return fit
 

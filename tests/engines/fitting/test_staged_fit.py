@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from engines.body import load_body
+from engines.body.rotations import rotation_matrices
 from engines.fitting.attached_points import Figures
-from engines.fitting.camera_start import start_figures
+from engines.fitting.camera_start import start_figures, turned_as_torsos
+from engines.fitting.image_evidence import ImageEvidence
 from engines.fitting.staged_fit import StagedFit
 from engines.metrics import pa_mpjpe
-from tests.engines.fitting.people import draw_people
+from tests.engines.fitting.people import CAMERA, draw_people
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +64,25 @@ def test_one_visible_point_is_survived(fit):
     evidence.weight[:, 1:] = 0
     found = fit.cold(evidence)
     assert np.isfinite(found.energy).all() and np.isfinite(found.figures.rotations).all()
+
+
+def test_torsos_turn_as_their_depths_say(fit):
+    """Leaning back by a radian and turned aside: no standing start, but the four corners of a torso give it away."""
+    people = draw_people(3, seed=10)
+    lean = rotation_matrices(np.array([-1.0, 0.0, 0.0])) @ rotation_matrices(people.pose[:, 0])
+    figures = Figures.of(people.pose, people.betas, people.place).with_rotation(0, lean)
+    objective = fit.objective
+    cloud = objective.points.places(figures, objective.skeleton.pose(figures))
+    depth = cloud[..., 2] - figures.translation[:, None, 2]
+    seen = np.concatenate((CAMERA.project(cloud), np.full((3, 41, 1), 0.7)), -1)
+    evidence = ImageEvidence.of(seen, depth, [CAMERA] * 3, np.full((3, 2), (CAMERA.cx, CAMERA.cy)), 2.0)
+    start, _ = start_figures(evidence, objective.skeleton, objective.points, 10)
+    turned = turned_as_torsos(start, evidence, objective.skeleton, objective.points)
+
+    def off(found):
+        return np.arccos(((found.rotations[:, 0] * lean).sum((1, 2)) - 1) / 2)
+
+    assert (off(start) > 0.8).all() and (off(turned) < 0.5).all()
+    unknown = ImageEvidence.of(seen, None, [CAMERA] * 3, np.zeros((3, 2)), 2.0)
+    same = turned_as_torsos(start, unknown, objective.skeleton, objective.points)
+    np.testing.assert_allclose(same.rotations, start.rotations)
