@@ -67,10 +67,10 @@ def squares(frame, side_of):
 
 
 @pytest.fixture(scope="module")
-def small(frame):
+def small(frame, engines):
     """The same picture so small that a whole person has as many pixels as the trunk takes."""
     picture, boxes = frame
-    shrink = 130 / max((box[2:] - box[:2]).max() for box in boxes)
+    shrink = 0.8 * engines[0].inputs[0].shape[1] / max((box[2:] - box[:2]).max() for box in boxes)
     image = cv2.resize(picture.image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     image = np.ascontiguousarray(image[: len(image) // 2 * 2, : image.shape[1] // 2 * 2])  # as NV12 wants it
     scaled = {name: shrink * getattr(picture.intrinsics, name) for name in ("fx", "fy", "cx", "cy")}
@@ -78,8 +78,8 @@ def small(frame):
 
 
 @pytest.fixture(scope="module")
-def requests(small):
-    return squares(small, lambda box: 160.0)
+def requests(small, engines):
+    return squares(small, lambda box: float(engines[0].inputs[0].shape[1]))
 
 
 @pytest.fixture(scope="module")
