@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -86,3 +87,30 @@ def test_keypoints_weigh_a_hundred_times():
 
 def test_all_pairs_are_there_once():
     assert len({tuple(sorted(pair)) for pair in ALL_PAIRS.tolist()}) == len(ALL_PAIRS) == 41 * 40 // 2
+
+
+def test_the_trunks_training_takes_order_beside_or_instead_of_metres():
+    from engines.networks.hourglass import Trunk, TrunkPreset
+    from engines.training.train_trunk import batch_loss
+    from engines.training.trunk_batches import TrunkBatch
+
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    trunk = Trunk(TrunkPreset(stacks=2, width=16, levels=2, stem_width=8, depth_bins=16, input_px=64))
+    batch = TrunkBatch(
+        images=rng.integers(0, 255, (2, 64, 64, 3), np.uint8),
+        points=rng.uniform(1, 63, (2, 41, 3)).astype(np.float32),
+        depth=rng.normal(0, 0.3, (2, 41)).astype(np.float32),
+        parts=np.zeros((2, 16, 16), np.uint8),
+    )
+    device = torch.device("cpu")
+    terms = {
+        words: batch_loss(trunk, batch, device, ordinal=weight, metric=metric)[1]
+        for words, weight, metric in (("default", 0.0, True), ("both", 2.0, True), ("order", 1.0, False))
+    }
+    assert set(terms["default"]) == {"points", "parts", "depth"}
+    assert set(terms["both"]) == {"points", "parts", "depth", "order"}
+    assert set(terms["order"]) == {"points", "parts", "order"}
+    assert terms["both"]["order"] == pytest.approx(2 * terms["order"]["order"], rel=0.05)
+    batch.depth[:] = np.nan
+    assert batch_loss(trunk, batch, device, ordinal=1.0)[1]["order"] == 0
