@@ -18,6 +18,7 @@ METHODS = {
     "smplify": "engines.methods.smplify",
     "ordinal": "engines.methods.ordinal",
     "smplr": "engines.methods.smplr",
+    "bodynet": "engines.methods.bodynet",
 }
 """Name -> module; its ``open_lifter(body, *, runtime, precision, preset, threads)`` gives a `trunk_method.Lifter`."""
 FROM_POINTS = frozenset({"bilayer", "ordinal", "smplr", "smplify"})

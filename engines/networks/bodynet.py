@@ -86,6 +86,8 @@ class BodyNet(nn.Module):
         near = functional.interpolate(maps, size=(self.side, self.side), mode="bilinear", align_corners=False)
         x = self.picture((crops - self.mean) / self.std) + self.maps(near) + self._pose(near, depth)
         logits = self.head(self.body(functional.relu(self.norm(x))))
+        # The shuffle's four sub-pixels have weights of their own: a mean of neighbours takes their checkerboard out.
+        logits = functional.avg_pool2d(logits, 3, 1, 1, count_include_pad=False)
         if self.preset.classes == 1:
             return logits
         return logits.unflatten(1, (self.preset.grid, self.preset.classes)).transpose(1, 2)

@@ -13,13 +13,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from engines.body import BodyModel, load_body
 from engines.camera import Intrinsics
 from engines.methods.bilayer import BilayerLifter, open_lifter
 from engines.methods.bodynet.grid import GridView
+from engines.methods.bodynet.inputs import network_inputs
 from engines.methods.evidence import CropRequest, read_trunk
 from engines.methods.trunk_method import load_trunk
+from engines.networks.bodynet import PRESETS, BodyNetPreset, evidence_maps
 from engines.training.augment import distort_colours
 from engines.training.factory.shards import CROP_PX, PARTS_PX, SynthShard, read_shard
 from engines.training.trunk_cache import View
@@ -70,12 +73,12 @@ def body_voxels(vertices: np.ndarray, faces: np.ndarray, cells: int) -> np.ndarr
 class Volumes:
     """Trunk, lifter and body model between shards and `SeenVolumes`."""
 
-    def __init__(self, body: BodyModel, cells: int, threads: int = 1) -> None:
+    def __init__(self, body: BodyModel, preset: BodyNetPreset, threads: int = 1) -> None:
         self._reader = load_trunk("small", "openvino", "auto", threads, mirror=True)
         self._lifter: BilayerLifter = open_lifter(
             body, runtime="openvino", precision="auto", preset="small", threads=threads
         )
-        self._body, self._cells = body, cells
+        self._body, self._cells, self._input_px = body, preset.grid, preset.input_px
 
     def close(self) -> None:
         """Let go of the engines."""
@@ -103,6 +106,7 @@ class Volumes:
         bodies = self._lifter(evidence, requests)
         grid = GridView.of_requests(requests)
         place = shard.translation[rows]
+        inputs = network_inputs(evidence, grid, bodies.translation, self._input_px)
         posed = self._body.forward(shard.pose[rows], shard.betas[rows], place, TRUTH_LEVEL)
         vertices = grid.to_grid(posed.vertices, place)
         faces = self._body.faces[TRUTH_LEVEL]
@@ -116,9 +120,9 @@ class Volumes:
             for row, request in zip(rows, requests, strict=True)
         ]
         return SeenVolumes(
-            crops=crops,
-            maps=_bytes(evidence.outputs["heatmaps"], evidence.outputs["parts"]),
-            depth=grid.depth_units(evidence.depth_m, bodies.translation),
+            crops=inputs["crops"],
+            maps=_bytes(inputs["heatmaps"], inputs["parts"]),
+            depth=inputs["depth"],
             voxels=np.packbits(np.stack([body_voxels(v, faces, self._cells) for v in vertices]), axis=-1),
             seen=np.packbits(np.stack(masks) > 127, axis=-1),
             mesh=self._body.downsample(vertices, TRUTH_LEVEL, MESH_LEVEL).astype(np.float16),
@@ -126,10 +130,6 @@ class Volumes:
 
 
 def _bytes(heatmaps: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    import torch
-
-    from engines.networks.bodynet import evidence_maps
-
     maps = evidence_maps(torch.from_numpy(heatmaps), torch.from_numpy(np.ascontiguousarray(parts, np.float32)))
     return (maps * 255).round().byte().numpy()
 
@@ -140,10 +140,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--synthetic", type=Path, required=True, help="folder of rendered shards")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--views", type=int, default=1, help="views of each training picture")
-    parser.add_argument("--cells", type=int, default=64, help="of the grid, along each axis")
+    parser.add_argument("--preset", default="small", choices=sorted(PRESETS), help="of the shape network")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args(argv)
-    volumes = Volumes(load_body(), args.cells, args.threads)
+    volumes = Volumes(load_body(), PRESETS[args.preset], args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     # Validation first: a training can begin while the rest is made.
     for path in sorted(args.synthetic.glob("*.npz"), key=lambda p: (p.name.startswith("train"), p.name)):

@@ -16,6 +16,7 @@ from engines.methods.bilayer import open_lifter as open_bilayer
 from engines.methods.bodies import Bodies
 from engines.methods.bodynet.fit import SurfaceFit
 from engines.methods.bodynet.grid import GridView
+from engines.methods.bodynet.inputs import network_inputs
 from engines.methods.bodynet.surface import surface_mesh, surface_points
 from engines.methods.evidence import CropRequest, Evidence
 from engines.runtime import Engine, load_engine
@@ -73,14 +74,9 @@ class BodyNetLifter:
 
     def volumes(self, evidence: Evidence, grid: GridView, root: np.ndarray) -> np.ndarray:
         """(B, G, G, G) occupancy, axes depth, height, width; root (B, 3): the pelvis as far as it is known."""
-        # One at a time: a volume is a megabyte, and the network is compiled for one.
-        inputs = {
-            "crops": evidence.crops,
-            "heatmaps": evidence.outputs["heatmaps"],
-            "parts": evidence.outputs["parts"],
-            "depth": grid.depth_units(evidence.depth_m, root),
-        }
-        return self._engine({name: np.ascontiguousarray(value) for name, value in inputs.items()})["occupancy"]
+        side = next(spec.shape[1] for spec in self._engine.inputs if spec.name == "crops")
+        assert side is not None
+        return self._engine(network_inputs(evidence, grid, root, side))["occupancy"]
 
 
 def isosurface(occupancy: np.ndarray, grid: GridView, root: np.ndarray) -> Surface | None:

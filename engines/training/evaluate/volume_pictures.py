@@ -53,7 +53,10 @@ def clip_requests(clip: Path, frames: int) -> list[CropRequest]:
         for index in np.linspace(0, total - 1, frames + 2).astype(int)[1:-1]:
             video.set(cv2.CAP_PROP_POS_FRAMES, int(index))
             read, picture = video.read()
-            boxes = locator.detect(picture := cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)) if read else []
+            if not read:
+                continue
+            picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            boxes = locator.detect(picture)
             if not len(boxes):
                 continue
             x0, y0, x1, y1 = boxes[0, :4]
@@ -88,16 +91,17 @@ def row_of(request: CropRequest, body: BodyModel, found: list) -> np.ndarray:
     blank = np.full_like(crop, 60)
     for estimate in found:
         root = estimate.translation.astype(np.float64)
-        meshes = []
+        meshes: list[tuple[np.ndarray, np.ndarray] | None] = []
         if estimate is found[0]:
             surface = estimate.surface
-            meshes.append((None, None) if surface is None else (surface.vertices, surface.faces))
+            meshes.append(None if surface is None else (surface.vertices, surface.faces))
         posed = body.forward(estimate.pose, estimate.betas, estimate.translation)
         meshes.append((posed.vertices[0], body.faces[0]))
-        for vertices, faces in meshes:
-            if vertices is None:
+        for mesh in meshes:
+            if mesh is None:
                 tiles += [blank, blank]
                 continue
+            vertices, faces = mesh
             over = crop if faces is body.faces[0] else None
             tiles += [shaded(vertices, faces, request, over), shaded(from_side(vertices, root), faces, request, None)]
     return np.concatenate(tiles, 1)

@@ -15,9 +15,10 @@ from torch.nn import functional
 
 from kernels.voxel_project import Silhouettes, voxel_project, voxel_project_backward
 
-PROJECTION_WEIGHT = 0.1
-"""Of each silhouette beside the voxels. A voxel that ends both rays then gets about a dozen times the gradient of its
-fellows (64 ** 3 terms in one mean, 64 ** 2 in the other, times the weight)."""
+PROJECTION_WEIGHT = 0.03
+"""Of each silhouette beside the voxels. A voxel that ends both rays then gets four times the gradient of its fellows
+(64 ** 3 terms in one mean, 64 ** 2 in the other, times the weight). At 0.1, before the voxels are learned, the network
+fills the silhouette with a sheet one cell thick."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from engines.body import load_body  # noqa: E402
 from engines.keypoints import NUM_POINTS  # noqa: E402
+from engines.networks.bodynet import PRESETS  # noqa: E402
 from engines.training.bodynet_cache import SeenVolumes, Volumes  # noqa: E402
 from engines.training.factory.shards import CROP_PX, SynthSample, read_shard, write_shard  # noqa: E402
 from engines.training.trunk_cache import View  # noqa: E402
@@ -44,7 +45,7 @@ def shard(tmp_path_factory):
 
 def test_front_views_of_the_voxels_are_the_pictures_of_the_bodies(shard, tmp_path):
     body = load_body()
-    volumes = Volumes(body, CELLS)
+    volumes = Volumes(body, PRESETS["small"])
     seed = 5
     found = volumes.see(shard, list(range(COUNT)), np.random.default_rng(seed))
     volumes.close()
