@@ -5,7 +5,7 @@ joints the mean of confidence times exp(-distance / reach), the distance being f
 point. An outline alone forgives limbs in front of the trunk; points alone forgive what the network was never sure of.
 
 Rank correlation (Spearman) with the error on the 471 rendered people of the validation shard, `bilayer` `small`:
-IoU alone 0.43 with PA-MPJPE, 0.53 with MPJPE, 0.53 with PVE; points alone 0.42, 0.58, 0.61; together 0.46, 0.61, 0.63.
+IoU alone 0.44 with PA-MPJPE, 0.57 with MPJPE, 0.57 with PVE; both together 0.45, 0.63, 0.64 (docs/evaluation.md).
 """
 
 from __future__ import annotations
