@@ -87,7 +87,8 @@ def estimate_all(
                 for words, depths in ((", true points", False), (", true points and depths", True))
             }
         for (name, lifter), (kind, given) in product(lifters.items(), kinds.items()):
-            bodies = lifter(given, requests)
+            # A person of its own per kind: methods that remember people must not start from another kind's answer.
+            bodies = lifter(given, [replace(request, person=(request.person, kind)) for request in requests])
             found.setdefault(name + kind, []).extend(
                 BodyEstimate(
                     pose=bodies.pose[row], betas=bodies.betas[row], translation=bodies.translation[row],
