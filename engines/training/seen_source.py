@@ -17,6 +17,10 @@ from engines.training.trunk_cache import SeenPeople
 POOL = 8
 """Files held in memory; one is exchanged every `EXCHANGE` batches."""
 EXCHANGE = 50
+POINT_NOISE, DEPTH_NOISE_M, MISSING = 0.015, 0.05, 0.05
+"""Further errors of training points: spread in crop units and metres, share that is missing."""
+BLIND = 0.3
+"""Share of the people whose features are zeros: the points must carry the answer too."""
 
 
 class SeenSource:
@@ -44,7 +48,22 @@ class SeenSource:
             self._pool[slot] = SeenPeople.load(self.paths[self._rng.integers(len(self.paths))])
         people = self._pool[int(self._rng.integers(len(self._pool)))]
         rows = self._rng.choice(len(people.points), min(count, len(people.points)), replace=False)
-        return tensors(people, rows)
+        points, camera, features, truth = tensors(people, rows)
+        return self._disturbed(points), camera, features * self._keep(len(rows), BLIND)[..., None], truth
+
+    def _disturbed(self, points: Tensor) -> Tensor:
+        """Moved a little and some missing: a few thousand people are soon known by heart."""
+        points = points.clone()
+        present = (points[..., 2:3] > 0).float()
+        points[..., :2] += present * self._normal(points[..., :2].shape, POINT_NOISE)
+        points[..., 3] += points[..., 4] * self._normal(points.shape[:2], DEPTH_NOISE_M)
+        return points * self._keep(points.shape[0] * points.shape[1], MISSING).view(*points.shape[:2], 1)
+
+    def _normal(self, shape: torch.Size, spread: float) -> Tensor:
+        return torch.from_numpy(self._rng.normal(0, spread, shape).astype(np.float32))
+
+    def _keep(self, count: int, losing: float) -> Tensor:
+        return torch.from_numpy((self._rng.random((count, 1, 1)) > losing).astype(np.float32))
 
 
 def tensors(people: SeenPeople, rows: np.ndarray | slice) -> tuple[Tensor, Tensor, Tensor, Truth]:

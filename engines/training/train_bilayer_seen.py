@@ -56,7 +56,7 @@ def train(args: argparse.Namespace) -> int:
     net = BilayerNet(replace(PRESETS[args.preset], feature_channels=channels), model)
     if args.start:
         net.load_state_dict(grown(shipped_weights(args.start, "net."), net), strict=False)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=0.05, betas=(0.9, 0.98), fused=True)
     described = vars(args) | {"net": asdict(net.config), "body": model.identity}
     options = run_options(args, f"bilayer-{args.preset}-seen")
     run = TrainingRun(options, net, optimiser, described, average=BilayerNet(net.config, model))
@@ -77,8 +77,8 @@ def train(args: argparse.Namespace) -> int:
         terms = {}
         # One backward pass each: half the memory, the same gradient.
         for name, inputs, maps, target, share in (
-            ("seen", (points, camera), features, truth, 0.7),
-            ("bare", (bare.points, bare.camera), blank, truth_of(bare), 0.3),
+            ("seen", (points, camera), features, truth, 0.5),
+            ("bare", (bare.points, bare.camera), blank, truth_of(bare), 0.5),
         ):
             with torch.autocast("cpu", torch.bfloat16):
                 guesses = net(*inputs, (maps,))
