@@ -104,6 +104,7 @@ class Recorder:
         self._flush_interval_s = flush_interval_s
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._surfaces_channel: int | None = None
         self._frames_written = self._frames_dropped = self._bytes_written = self._segments = 0
         self._unreported: dict[tuple[str, str], int] = {}
         self._states: deque[EventMessage] = deque(maxlen=MAX_WAITING_STATES)
@@ -293,7 +294,7 @@ class Recorder:
         self._bodies_channel = self._writer.register_channel(BODIES_TOPIC, "json", schema)
         schema = self._writer.register_schema(EventMessage.__name__, "jsonschema", events_schema())
         self._events_channel = self._writer.register_channel(EVENTS_TOPIC, "json", schema)
-        self._surfaces_channel: int | None = None
+        self._surfaces_channel = None
 
     def _introduce(self, frame: Frame) -> None:
         """Write the metadata that the first frame of a stream settles."""

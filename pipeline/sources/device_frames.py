@@ -66,7 +66,7 @@ def _wrapped(frame: av.VideoFrame, device: Device) -> DevicePicture:
 def _copied(frame: av.VideoFrame, device: Device) -> DevicePicture:
     nv12 = frame if frame.format.name == "nv12" else frame.reformat(format="nv12", threads=1)
     luma, chroma = (
-        device.upload(np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:rows])
+        device.upload(np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:rows])
         for plane, rows in zip(nv12.planes, _rows_of(nv12), strict=True)
     )
     return DevicePicture(pixels=luma, chroma=chroma, width=frame.width, matrix=_matrix(frame))

@@ -30,13 +30,14 @@ def test_all_presets_are_there():
 
 FLAGS = {
     "source": "a.mp4", "method": "smplify", "runtime": "torch", "precision": "bf16", "threads": "3", "body": "x.npz",
-    "max-people": "2", "batch-wait": "2.5", "on-device": True, "max-batch": "3", "smoothing": "none", "fov": "60.5", "intrinsics": "1,2,3,4.5", "max-frames": "7",
+    "max-people": "2", "batch-wait": "2.5", "on-device": True, "max-batch": "3", "smoothing": "none",
+    "fov": "60.5", "intrinsics": "1,2,3,4.5", "max-frames": "7",
     "hwaccel": "auto", "decode-threads": "2", "realtime": True, "publish": "tcp://127.0.0.1:1", "mesh": True,
     "allow-plaintext": True, "keys": "k", "record": "r.mcap", "overlay": "o.mp4", "contact-sheet": "c.png",
     "summary": "s.json", "fast": True, "out": "d", "view": True, "log-level": "debug", "quiet": True,
     "rotate-mb": "5", "rotate-minutes": "2.5", "transport": "udp", "stall": "2.5", "metrics-port": "9100",
     "log-format": "json",
-    "keypoints": "net.onnx", "min-quality": "0.4",
+    "keypoints": "net.onnx", "min-quality": "0.4", "bodynet-surface": True,
 }  # fmt: skip
 
 
