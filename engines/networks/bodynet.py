@@ -78,9 +78,7 @@ class BodyNet(nn.Module):
         assert bias is not None
         with torch.no_grad():
             # Multi-class: the classes of a cell are neighbours, background first.
-            bias.view(preset.grid, preset.classes, 4)[:, 0] = (
-                _EMPTY_LOGIT if preset.classes == 1 else -_EMPTY_LOGIT
-            )
+            bias.view(preset.grid, preset.classes, 4)[:, 0] = _EMPTY_LOGIT if preset.classes == 1 else -_EMPTY_LOGIT
 
     def forward(self, crops: Tensor, maps: Tensor, depth: Tensor) -> Tensor:
         near = functional.interpolate(maps, size=(self.side, self.side), mode="bilinear", align_corners=False)

@@ -13,6 +13,7 @@ from engines.keypoints import NUM_COCO, NUM_JOINTS, NUM_POINTS
 from engines.networks.onnx_halves import store_halves
 from engines.networks.reconstruction import PRESETS as RECONSTRUCTIONS
 from engines.networks.reconstruction import ReconstructionNet
+from engines.networks.shared_weights import refer_to_safetensors
 from engines.networks.smplr import BodyRegressors, DenoisingAutoencoder
 from engines.runtime.engine import TensorSpec
 from engines.runtime.sidecar import Sidecar
@@ -99,6 +100,7 @@ def export(name: str, preset: str, state: dict[str, Tensor], folder: Path) -> Pa
     )
     store_halves(part)
     part.replace(path)
+    refer_to_safetensors(path, weights)
 
     def specs(entries: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[TensorSpec, ...]:
         return tuple(TensorSpec(entry, (None, *shape), np.dtype(np.float32)) for entry, shape in entries)

@@ -6,7 +6,6 @@ and an unseen batch size then never stops the stream for a compilation: a batch 
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import openvino.properties.hint as hint
 
 from engines.runtime.batch_chunks import chunks, padded
 from engines.runtime.engine import Engine, EngineDescription, EngineError, EngineUnavailable, Precision, TensorSpec
+from engines.runtime.fingerprint import fingerprint
 
 _FLOATS = {"f32": ov.Type.f32, "bf16": ov.Type.bf16}
 
@@ -77,7 +77,7 @@ class OpenVinoEngine(Engine):
                 precision="int8" if quantised else float_precision,
                 float_precision=float_precision,
                 model=path.name,
-                sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+                sha256=fingerprint(path),
                 threads=threads,
             ),
         )

@@ -6,7 +6,6 @@ those whose data are on the device already.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from engines.runtime.build_progress import shown_in_terminal
 from engines.runtime.cuda_device import find_cuda_device
 from engines.runtime.device_call import BoundEngine, buffers
 from engines.runtime.engine import Engine, EngineDescription, EngineError, EngineUnavailable, Precision, TensorSpec
+from engines.runtime.fingerprint import fingerprint
 from engines.runtime.tensorrt_build import build_engine, builds_for, import_tensorrt, profile_ranges
 from engines.runtime.tensorrt_cache import CacheKey, cached_engine, default_cache_dir
 from kernels.cuda_device import CudaDevice
@@ -50,7 +50,7 @@ class TensorRtEngine(Engine):
             self._device = CudaDevice()
         except DeviceError as error:
             raise EngineUnavailable(f"runtime tensorrt: {error}; pip install 'bodystream[tensorrt]'") from error
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = fingerprint(path)
         version = f"{trt.__name__} {trt.__version__}"
         key = CacheKey(onnx_sha256=digest, tensorrt=version, gpu=str(found), precision=precision, batches=batches)
 

@@ -131,7 +131,7 @@ def typed_network(onnx_path: Path, precision: Precision) -> bytes:
             return to_half(model, precision).SerializeToString()
     except ValueError as error:
         raise EngineError(f"{onnx_path.name}: {error}") from error
-    return onnx_path.read_bytes()
+    return model.SerializeToString()
 
 
 def _recording_logger(trt: Any) -> Any:

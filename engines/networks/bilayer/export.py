@@ -14,6 +14,7 @@ from engines.keypoints import NUM_COCO, NUM_JOINTS, NUM_POINTS
 from engines.networks.bilayer.config import PRESETS
 from engines.networks.bilayer.network import BilayerNet
 from engines.networks.onnx_halves import store_halves
+from engines.networks.shared_weights import refer_to_safetensors
 from engines.runtime.engine import TensorSpec
 from engines.runtime.sidecar import Sidecar
 
@@ -85,6 +86,7 @@ def export(state: dict[str, Tensor], preset: str, folder: Path, feature_channels
     )
     store_halves(part)
     part.replace(path)
+    refer_to_safetensors(path, weights)
 
     def specs(entries: list[tuple[str, tuple[int, ...]]]) -> tuple[TensorSpec, ...]:
         return tuple(TensorSpec(name, (None, *shape), np.dtype(np.float32)) for name, shape in entries)
