@@ -73,11 +73,11 @@ class _Lane:
 
 
 class DevicePath:
-    """``trunk`` and ``lifter`` must reach ``device``; the lifter must read points alone. One thread at a time.
+    """``trunk`` and ``lifter`` must reach ``device``; one thread at a time.
 
     ``stream``: all work goes there; give each group of cameras its own. ``most_people``: of one batch; halved, with a
-    warning, while memory does not allow it. Raises ValueError for a lifter that reads features, EngineError where an
-    engine does not run on the device, DeviceMemoryError where not even one person fits.
+    warning, while memory does not allow it. Raises ValueError for a lifter that reads anything but points, camera and
+    features, EngineError where an engine does not run on the device, DeviceMemoryError where not even one person fits.
     """
 
     def __init__(
@@ -90,8 +90,11 @@ class DevicePath:
         most_people: int = SIZES[-1],
         stream: Any = None,
     ) -> None:
-        if (names := {spec.name for spec in lifter.inputs}) != {"points", "camera"}:
-            raise ValueError(f"the lifter reads {sorted(names)}, on a device only points and camera can be given")
+        names = {spec.name for spec in lifter.inputs}
+        if names - {"features"} != {"points", "camera"}:
+            raise ValueError(
+                f"the lifter reads {sorted(names)}, on a device it can have points, camera and the trunk's features"
+            )
         if most_people < 1:
             raise ValueError(f"most_people is {most_people}, it must be at least 1")
         self._device, self._stream = device, stream
@@ -174,6 +177,8 @@ class DevicePath:
             opening=OPENING,
             stream=stream,
         )
+        if (features := lane.lifter.inputs.get("features")) is not None:
+            device.copy(features.first(count), lane.trunk.outputs["features"].first(count), stream)
         lane.lifter.run(stream)
         said = {name: array.first(count) for name, array in lane.lifter.outputs.items()}
         pose, translation = lane.pose.first(count), lane.translation.first(count)
