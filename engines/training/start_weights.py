@@ -21,3 +21,11 @@ def load_shipped(network: nn.Module, path: Path, prefix: str) -> None:
     """Fill a network from a shipped file. Raises RuntimeError where names or shapes do not fit: another preset's."""
     weights = shipped_weights(path, prefix)
     network.load_state_dict({name: weights[name] for name in network.state_dict() if name in weights})
+
+
+def narrowed(weights: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Weights of a network that reads more than ``network``: its further inputs, appended as columns, are left out."""
+    return {
+        name: weights[name][:, : own.shape[1]] if own.ndim == 2 else weights[name]
+        for name, own in network.state_dict().items()
+    }

@@ -21,7 +21,7 @@ from engines.training.geometry import GeometryOptions, GeometrySource
 from engines.training.losses.body import LossWeights, body_losses, truth_of
 from engines.training.motion_capture import read_poses
 from engines.training.run import TrainingRun, add_run_options, run_options
-from engines.training.start_weights import load_shipped
+from engines.training.start_weights import narrowed, shipped_weights
 from engines.training.validate_lifting import (
     lifting_errors,
     lifting_words,
@@ -78,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     config = PRESETS[args.preset]
     net = BilayerNet(config, body_model, six_from_matrix(mean_rotations(bank)))
     if args.start:
-        load_shipped(net, args.start, "net.")
+        net.load_state_dict(narrowed(shipped_weights(args.start, "net."), net))
     # Orthogonalising matrices of this width (Muon) costs ten times the step itself on a CPU.
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
     described = vars(args) | {"net": asdict(config), "body": body_model.identity}

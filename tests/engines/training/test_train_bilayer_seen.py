@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 
 from engines.body import load_body  # noqa: E402
 from engines.networks.bilayer import PRESETS, BilayerNet  # noqa: E402
+from engines.training.start_weights import narrowed  # noqa: E402
 from engines.training.train_bilayer_seen import grown  # noqa: E402
 
 
@@ -26,5 +27,7 @@ def test_grown_network_answers_as_before():
     points = torch.rand(3, 41, 5, generator=generator)
     camera, features = torch.full((3, 1), -1.0), torch.randn(3, 5, 6, 6, generator=generator)
     torch.testing.assert_close(after(points, camera, (features,))[-1].joints, before(points, camera)[-1].joints)
+    # And back: without the new inputs it is the old network.
+    torch.testing.assert_close(narrowed(after.state_dict(), before), dict(before.state_dict()))
     with pytest.raises(ValueError, match="pass zeros"):
         after(points, camera)
