@@ -74,9 +74,9 @@ class TrackerSettings:
     max_age_s: float = 1.5
     """How long a lost person is remembered."""
     min_detection_score: float = 0.15
-    min_new_score: float = 0.66
+    min_new_score: float = 0.74
     """From this score of the estimate on a candidate of the locator is a person."""
-    min_score: float = 0.50
+    min_score: float = 0.52
     """Below this score of the estimate a person is lost."""
     min_confidence: float = 0.5
     """Likewise for the keypoints' confidence."""
