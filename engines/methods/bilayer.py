@@ -14,13 +14,13 @@ from engines.body import BodyModel
 from engines.body.rotations import rotation_vectors
 from engines.camera import Intrinsics
 from engines.fitting.consistency import Consistency
-from engines.fitting.image_evidence import ImageEvidence
 from engines.keypoints import NUM_COCO, NUM_POINTS
 from engines.methods.bodies import Bodies
 from engines.methods.evidence import CropRequest, Evidence
 from engines.methods.placement import place_body
+from engines.methods.point_networks import open_point_network, pulled
 from engines.methods.virtual_camera import VirtualCamera
-from engines.runtime import Engine, load_engine
+from engines.runtime import Engine
 from engines.runtime.engine import Precision, Runtime
 
 MIN_CONFIDENCE = 0.05
@@ -137,12 +137,7 @@ class BilayerLifter:
             unseen = np.zeros((len(intrinsics), *(size or 1 for size in self._features)), np.float32)
             inputs["features"] = unseen if features is None else features
         bodies = finish(self.engines[0](inputs), prepared, self._body)
-        if self._consistency is None:
-            return bodies
-        seen = ImageEvidence.of(points_px, depth_m, intrinsics, centers_px, self._consistency.pull.confidence_power)
-        pose, place = self._consistency.pull_to_points(bodies.pose, bodies.betas, bodies.translation, seen)
-        joints = self._body.joints(pose, bodies.betas, place)
-        return Bodies(pose=pose, betas=bodies.betas, translation=place, joints=joints)
+        return pulled(bodies, self._consistency, self._body, points_px, depth_m, intrinsics, centers_px)
 
 
 def open_lifter(
@@ -156,10 +151,5 @@ def open_lifter(
 ) -> BilayerLifter:
     """The shipped network; ``consistent``: its bodies are pulled onto the points. Raises EngineError where the network
     cannot run here."""
-    from engines.methods import WEIGHTS
-
-    # Kilobytes of points in, rotations out: int8 would save nothing here.
-    if precision in ("auto", "int8"):
-        precision = "f32"
-    engine = load_engine(WEIGHTS / f"bilayer-{preset}.onnx", runtime, precision, threads)
+    engine = open_point_network("bilayer", preset, runtime, precision, threads)
     return BilayerLifter(engine, body, Consistency(body) if consistent else None)

@@ -9,11 +9,11 @@ import numpy as np
 
 from engines.body import BodyModel
 from engines.fitting.consistency import Consistency
-from engines.fitting.image_evidence import ImageEvidence
 from engines.methods.bilayer import finish, prepare
 from engines.methods.bodies import Bodies
 from engines.methods.evidence import CropRequest, Evidence
-from engines.runtime import Engine, load_engine
+from engines.methods.point_networks import open_point_network, pulled
+from engines.runtime import Engine
 from engines.runtime.engine import Precision, Runtime
 
 
@@ -60,13 +60,9 @@ class CloudLifter:
         own = np.concatenate((outputs["landmarks"], outputs["joints"]), 1)
         outputs["placement"] = weak_perspective(own, seen[..., :2], seen[..., 2] ** 2)
         bodies = finish(outputs, prepared, self._body)
-        if self._consistency is None:
-            return bodies
-        power = self._consistency.pull.confidence_power
-        shown = ImageEvidence.of(evidence.points_px, evidence.depth_m, intrinsics, centers_px, power)
-        pose, place = self._consistency.pull_to_points(bodies.pose, bodies.betas, bodies.translation, shown)
-        joints = self._body.joints(pose, bodies.betas, place)
-        return Bodies(pose=pose, betas=bodies.betas, translation=place, joints=joints)
+        return pulled(
+            bodies, self._consistency, self._body, evidence.points_px, evidence.depth_m, intrinsics, centers_px
+        )
 
 
 def open_cloud_lifter(
@@ -77,16 +73,9 @@ def open_cloud_lifter(
     precision: Precision,
     preset: str,
     threads: int,
-    consistent: bool,
+    consistent: bool = True,
 ) -> CloudLifter:
     """The shipped networks; ``consistent``: their bodies are pulled onto the points. Raises EngineError where a network
     cannot run here."""
-    from engines.methods import WEIGHTS
-
-    # Kilobytes of points in, rotations out: int8 would save nothing here.
-    if precision in ("auto", "int8"):
-        precision = "f32"
-    first, second = (
-        load_engine(WEIGHTS / f"{name}-{preset}.onnx", runtime, precision, threads) for name in (network, "regressors")
-    )
+    first, second = (open_point_network(name, preset, runtime, precision, threads) for name in (network, "regressors"))
     return CloudLifter(first, second, body, Consistency(body) if consistent else None)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from engines.body import BodyModel
-from engines.camera import Intrinsics
 from engines.estimate import BodyEstimate
 from engines.fitting.consistency import Consistency
-from engines.fitting.image_evidence import ImageEvidence
 from engines.methods import WEIGHTS
-from engines.methods.bodies import Bodies
-from engines.methods.device_path import SIZES, DevicePath, Seen
+from engines.methods.device_path import SIZES, DevicePath
 from engines.methods.evidence import CropRequest
+from engines.methods.point_networks import open_point_network, pulled
 from engines.methods.span import span
 from engines.methods.trunk_method import to_estimates
 from engines.runtime import EngineUnavailable, load_engine
@@ -64,22 +62,12 @@ class DeviceMethod:
                 centers,
                 np.array([request.side_px for request in requests]),
             )
-        bodies = seen.bodies
-        if self._consistency is not None:
-            with span(spans_ms, "lift"):
-                bodies = self._pulled(seen, intrinsics, centers)
+        with span(spans_ms, "lift"):
+            bodies = pulled(
+                seen.bodies, self._consistency, self._body, seen.points_px, seen.depth_m, intrinsics, centers
+            )
         with span(spans_ms, "quality"):
             return to_estimates(bodies, seen.points_px, seen.silhouette_iou, requests)
-
-    def _pulled(self, seen: Seen, intrinsics: list[Intrinsics], centers_px: np.ndarray) -> Bodies:
-        """As in `BilayerLifter`, from the parameters that came back."""
-        assert self._consistency is not None
-        power = self._consistency.pull.confidence_power
-        evidence = ImageEvidence.of(seen.points_px, seen.depth_m, intrinsics, centers_px, power)
-        found = seen.bodies
-        pose, place = self._consistency.pull_to_points(found.pose, found.betas, found.translation, evidence)
-        joints = self._body.joints(pose, found.betas, place)
-        return Bodies(pose=pose, betas=found.betas, translation=place, joints=joints)
 
     def _upload(self, place: int, image: np.ndarray) -> DevicePicture:
         """Buffers are used again in the next call: `DevicePath` has waited for this one by then."""
@@ -121,7 +109,5 @@ def open_device_method(
             ) from error
     sizes = (*(size for size in SIZES if size < most_people), most_people)
     trunk = load_engine(WEIGHTS / f"trunk-{preset}.onnx", runtime, precision, batches=sizes)
-    if precision in ("auto", "int8"):
-        precision = "f32"  # as in `engines.methods.bilayer.open_lifter`
-    lifter = load_engine(WEIGHTS / f"bilayer-{preset}.onnx", runtime, precision, batches=sizes)
+    lifter = open_point_network("bilayer", preset, runtime, precision, batches=sizes)
     return DeviceMethod(trunk, lifter, body, device, consistency=Consistency(body), most_people=most_people)

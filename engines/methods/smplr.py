@@ -5,21 +5,8 @@ See docs/methods/smplr.md.
 
 from __future__ import annotations
 
-from engines.body import BodyModel
-from engines.methods.cloud_lifter import CloudLifter, open_cloud_lifter
-from engines.runtime.engine import Precision, Runtime
+from functools import partial
 
+from engines.methods.cloud_lifter import open_cloud_lifter
 
-def open_lifter(
-    body: BodyModel,
-    *,
-    runtime: Runtime,
-    precision: Precision,
-    preset: str,
-    threads: int,
-    consistent: bool = True,
-) -> CloudLifter:
-    """See `engines.methods.cloud_lifter.open_cloud_lifter`."""
-    return open_cloud_lifter(
-        "smplr", body, runtime=runtime, precision=precision, preset=preset, threads=threads, consistent=consistent
-    )
+open_lifter = partial(open_cloud_lifter, "smplr")

@@ -1,0 +1,44 @@
+"""Opening networks that read points, and laying their bodies on those points: what all lifters share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engines.body import BodyModel
+from engines.camera import Intrinsics
+from engines.fitting.consistency import Consistency
+from engines.fitting.image_evidence import ImageEvidence
+from engines.methods.bodies import Bodies
+from engines.runtime import Engine, load_engine
+from engines.runtime.engine import Precision, Runtime
+
+
+def open_point_network(
+    name: str, preset: str, runtime: Runtime, precision: Precision, threads: int = 0, batches: tuple[int, ...] = (1,)
+) -> Engine:
+    """A shipped network. Kilobytes of points in, rotations out: int8 would save nothing, "auto" means float32.
+
+    Raises EngineError where it cannot run here.
+    """
+    from engines.methods import WEIGHTS
+
+    exact: Precision = "f32" if precision in ("auto", "int8") else precision
+    return load_engine(WEIGHTS / f"{name}-{preset}.onnx", runtime, exact, threads, batches=batches)
+
+
+def pulled(
+    bodies: Bodies,
+    consistency: Consistency | None,
+    body: BodyModel,
+    points_px: np.ndarray,
+    depth_m: np.ndarray | None,
+    intrinsics: list[Intrinsics],
+    centers_px: np.ndarray,
+) -> Bodies:
+    """Bodies laid on the points (B, 41, 3) of their crops, see `engines.fitting.consistency`; None leaves them."""
+    if consistency is None:
+        return bodies
+    seen = ImageEvidence.of(points_px, depth_m, intrinsics, centers_px, consistency.pull.confidence_power)
+    pose, place = consistency.pull_to_points(bodies.pose, bodies.betas, bodies.translation, seen)
+    joints = body.joints(pose, bodies.betas, place)
+    return Bodies(pose=pose, betas=bodies.betas, translation=place, joints=joints)
