@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         try:
             precision = arguments.precision
             if precision in ("auto", "int8") and not path.with_suffix(".int8.onnx").is_file():
-                precision = "f32"  # as the methods load their lifters: see `engines.methods.bilayer.open_lifter`
+                precision = "f32"  # as the methods load their lifters: see `engines.methods.point_networks`
             with load_engine(path, arguments.runtime, precision, batches=arguments.batches) as engine:
                 compiled_s = time.perf_counter() - started
                 run_once(engine)
