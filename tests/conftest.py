@@ -16,7 +16,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 OPTIONAL_EXTRAS = {
     "torch": "train",
     "safetensors": "train",
-    "onnx": "train",
     "onnxruntime": "train",
     "nncf": "train",
     "anny": "train",

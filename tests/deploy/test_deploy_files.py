@@ -52,7 +52,7 @@ def test_the_unit_runs_a_command_that_exists():
 
 def test_systemd_accepts_the_unit(tmp_path):
     if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not installed")
+        pytest.skip("systemd-analyze is not installed: apt install systemd")
     # The program is not installed under /opt here; everything else is checked as it stands.
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text().replace("/usr/local/lib/bodystream/bin/bodystream", "/bin/true"))
@@ -63,7 +63,7 @@ def test_systemd_accepts_the_unit(tmp_path):
 
 def test_systemd_analyze_would_notice_a_mistake(tmp_path):
     if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not installed")
+        pytest.skip("systemd-analyze is not installed: apt install systemd")
     broken = tmp_path / UNIT.name
     broken.write_text(UNIT.read_text().replace("Restart=on-failure", "Restart=perhaps"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(broken)], capture_output=True, text=True)

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_driver_has_every_function_that_is_called():
-    driver = pytest.importorskip("cuda.bindings.driver", reason="needs the cuda extra")
+    driver = pytest.importorskip("cuda.bindings.driver", reason="needs the cuda extra: pip install -e '.[cuda]'")
     source = (ROOT / "kernels" / "cuda_device.py").read_text()
     names = set(re.findall(r'_call\(\s*"(cu\w+)"', source)) | set(re.findall(r"_driver\.(\w+)", source))
     assert len(names) > 12
@@ -19,7 +19,7 @@ def test_the_driver_has_every_function_that_is_called():
 
 
 def test_tensorrt_has_every_attribute_that_is_used():
-    trt = pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra")
+    trt = pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra: pip install -e '.[tensorrt]'")
     for name in ("tensorrt.py", "tensorrt_build.py", "build_progress.py"):
         source = (ROOT / "engines" / "runtime" / name).read_text()
         for path in set(re.findall(r"\b(?:self\._)?trt\.([A-Z]\w+(?:\.\w+)*)", source)):

@@ -54,7 +54,7 @@ def test_a_capsule_that_nobody_took_is_let_go_of(device):
 
 
 def test_torch_writes_what_a_kernel_reads(device):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
     array = device.filled((2, 3), np.float32, 0)
     torch.from_dlpack(array)[1, 2] = 7
     assert device.download(array)[1, 2] == 7
@@ -66,7 +66,7 @@ def test_torch_writes_what_a_kernel_reads(device):
 
 
 def test_what_is_refused(device):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
     with pytest.raises(ValueError, match=r"strides \(1, 4\) elements, it must be contiguous"):
         DeviceArray.of(torch.zeros(3, 4).T, device)
     with pytest.raises(TypeError, match="DLPack type 4"):

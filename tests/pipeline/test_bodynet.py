@@ -12,7 +12,7 @@ from pipeline.config import RunConfig
 from pipeline.estimator import Estimator
 from pipeline.sources.registry import open_source
 
-pytest.importorskip("skimage", reason="needs the surface extra")
+pytest.importorskip("skimage", reason="needs the surface extra: pip install -e '.[surface]'")
 
 FRAMES = 6
 

@@ -70,7 +70,7 @@ def test_npz_posed_in_its_world_gives_the_logged_joints_upright(log, body, tmp_p
 
 
 def test_parquet_equals_csv(log, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the parquet extra: pip install -e '.[parquet]'")
     (path,) = export_log(log, tmp_path / "run.parquet")
     table = parquet.read_table(path)
     assert table.column_names == columns(log) and table.num_rows == 8

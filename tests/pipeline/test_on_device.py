@@ -46,7 +46,9 @@ def test_what_the_device_path_does_not_do_is_refused(other):
         method_on_device(RunConfig(**{"source": ("demo",), "fast": True, "on_device": True} | other), load_body())
 
 
-@pytest.mark.skipif(find_cuda_device() is not None, reason="a GPU is here")
+@pytest.mark.skipif(
+    find_cuda_device() is not None, reason="tells what happens on a machine without a GPU, and this one has one"
+)
 def test_without_a_gpu_it_says_so():
     with pytest.raises(BodystreamError, match="--on-device needs an NVIDIA GPU"):
         method_on_device(CONFIG, load_body())

@@ -1,12 +1,13 @@
 """The torch module computes what the numpy model computes, differentiates, and exports."""
 
 import numpy as np
+import onnx
 import pytest
 
 from engines.body import load_body
 from engines.body.rotations import rotation_matrices
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 pytestmark = pytest.mark.needs_torch
 
 from engines.body.torch_body import TorchBody  # noqa: E402
@@ -40,8 +41,7 @@ def test_gradients_are_right() -> None:
 
 
 def test_exports_without_loops_over_the_batch(tmp_path) -> None:
-    onnx = pytest.importorskip("onnx")
-    runtime = pytest.importorskip("onnxruntime")
+    runtime = pytest.importorskip("onnxruntime", reason="needs the train extra: pip install -e '.[train]'")
 
     path = tmp_path / "body.onnx"
     example = (torch.from_numpy(POSE), torch.from_numpy(BETAS))

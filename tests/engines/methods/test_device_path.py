@@ -7,6 +7,7 @@ import logging
 import shutil
 from dataclasses import replace
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -155,7 +156,6 @@ def test_a_small_batch_serves_many_people_in_turns(engines, requests, plain):
 
 def test_nv12_as_a_decoder_leaves_it(engines, small, requests, plain):
     """Half the colour resolution and another colour space: the same people, a little less sharp."""
-    av = pytest.importorskip("av")
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(small[0].image), format="rgb24")
     nv12 = picture.reformat(format="nv12", dst_colorspace="ITU709", dst_color_range="MPEG").to_ndarray()
     height, width = small[0].image.shape[:2]
@@ -217,7 +217,7 @@ def test_an_engine_of_the_cpu_is_not_bound_to_a_gpu(engines):
 @pytest.mark.needs_cuda
 def test_on_a_gpu_nothing_waits_but_the_end(requests):
     """Of the driver calls that this program makes, and of the runtime calls that the profiler sees libraries make."""
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
     from collections import Counter
 
     from engines.methods.device_method import open_device_method

@@ -2,7 +2,7 @@
 
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.networks.hourglass import TrunkPreset  # noqa: E402
 from engines.networks.ordinal_heads import OrdinalHead, OrdinalTrunk, VolumeHead, soft_argmax  # noqa: E402

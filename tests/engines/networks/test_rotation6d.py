@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.body.rotations import rotation_matrices  # noqa: E402
 from engines.networks.rotation6d import matrix_from_6d, six_from_matrix  # noqa: E402

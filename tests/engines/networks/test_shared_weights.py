@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
-onnx = pytest.importorskip("onnx")
-safetensors = pytest.importorskip("safetensors.numpy")
+safetensors = pytest.importorskip("safetensors.numpy", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.networks.shared_weights import refer_to_safetensors  # noqa: E402
 from engines.runtime import EngineError, load_engine  # noqa: E402

@@ -22,6 +22,6 @@ def test_no_gpu_is_said_per_network_with_the_remedy(capsys):
     if find_cuda_device() is not None:
         import pytest
 
-        pytest.skip("this machine has a GPU")
+        pytest.skip("tells what happens on a machine without a GPU, and this one has one")
     assert build.main(["--runtime", "tensorrt"]) == 1
     assert "install" in capsys.readouterr().out

@@ -42,7 +42,7 @@ def test_bound_buffers_give_what_a_call_gives(tmp_path):
 
 @needs_compiler
 def test_torch_computes_in_the_devices_memory():
-    pytest.importorskip("torch", reason="needs the train extra")
+    pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
     device = HostDevice("")
     rng = np.random.default_rng(0)
     with load_engine(WEIGHTS / "bilayer-small.onnx", "torch", "f32") as engine:
@@ -83,7 +83,9 @@ print(done.stderr)
 """
 
 
-@pytest.mark.skipif(find_cuda_device() is not None, reason="a GPU is here")
+@pytest.mark.skipif(
+    find_cuda_device() is not None, reason="tells what happens on a machine without a GPU, and this one has one"
+)
 @pytest.mark.skipif(sys.platform == "win32", reason="processor time of children is a Unix figure")
 def test_without_a_gpu_the_program_ends_at_once_and_says_what_to_install():
     """In processor time: on a machine that does nothing else that is the time it takes."""

@@ -12,7 +12,9 @@ from engines.runtime.cuda_device import CudaDevice, find_cuda_device
 from engines.runtime.load import file_and_precision
 from tests.engines.runtime.onnx_models import write_two_layers
 
-WITHOUT_GPU = pytest.mark.skipif(find_cuda_device() is not None, reason="a GPU is here")
+WITHOUT_GPU = pytest.mark.skipif(
+    find_cuda_device() is not None, reason="tells what happens on a machine without a GPU, and this one has one"
+)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def test_tensorrt_without_its_module_names_the_extra(network, monkeypatch):
 
 def test_a_gpu_that_tensorrt_rtx_does_not_build_for(network, monkeypatch):
     """An H200: automatic choice goes to the CPU, an explicit one says what would help."""
-    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra")
+    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra: pip install -e '.[tensorrt]'")
     monkeypatch.setattr(load_module, "TENSORRT_MODULES", ("tensorrt_rtx",))
     for module in ("load", "tensorrt"):
         monkeypatch.setattr(f"engines.runtime.{module}.find_cuda_device", lambda: CudaDevice("NVIDIA H200", (9, 0)))
@@ -112,8 +114,10 @@ def test_openvino_needs_no_torch(network):
 
 
 def test_torch_is_the_same_network(network, tmp_path, monkeypatch):
-    torch = pytest.importorskip("torch")
-    safetensors_torch = pytest.importorskip("safetensors.torch")
+    torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
+    safetensors_torch = pytest.importorskip(
+        "safetensors.torch", reason="needs the train extra: pip install -e '.[train]'"
+    )
     import engines.networks
     from engines.runtime.sidecar import Sidecar
 
@@ -153,7 +157,7 @@ def test_torch_is_the_same_network(network, tmp_path, monkeypatch):
 
 
 def test_torch_without_sidecar_or_weights(network):
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
     with pytest.raises(EngineError, match=r"net\.json is missing"):
         load_engine(network, "torch")
     network.with_suffix(".json").write_text('{"network": "two"}')

@@ -7,7 +7,7 @@ from engines.runtime import EngineError, load_engine
 from engines.runtime.tensorrt_build import build_engine
 from tests.engines.runtime.onnx_models import write_convolutions
 
-pytest.importorskip("nncf", reason="needs the train extra")
+pytest.importorskip("nncf", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.runtime.quantize import quantize
 
@@ -41,7 +41,7 @@ def test_close_to_the_float_network_on_unseen_pictures(quantised):
 
 
 def test_tensorrt_takes_it(quantised, monkeypatch):
-    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra")
+    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra: pip install -e '.[tensorrt]'")
     monkeypatch.setattr("engines.runtime.load.TENSORRT_MODULES", ("tensorrt_rtx",))
     assert build_engine(quantised[1].path, compute_capability=(8, 6))
 

@@ -9,8 +9,6 @@ import pytest
 from engines.methods import WEIGHTS
 from engines.runtime.tensorrt_build import build_engine, typed_network
 
-pytest.importorskip("onnx", reason="needs the tensorrt extra")
-
 SHIPPED = sorted(WEIGHTS.glob("*.onnx"))
 FLOATS = [path for path in SHIPPED if ".int8" not in path.name]
 WAYS = [
@@ -28,15 +26,15 @@ def named(way):
 
 @pytest.fixture
 def tensorrt_rtx(monkeypatch):
-    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra")
+    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra: pip install -e '.[tensorrt]'")
     monkeypatch.setattr("engines.runtime.load.TENSORRT_MODULES", ("tensorrt_rtx",))
 
 
 @pytest.mark.parametrize("way", WAYS, ids=named)
 def test_polygraphy_finds_nothing_that_tensorrt_cannot_run(way, tmp_path):
     """Warnings count as well: an unsigned zero point, which TensorRT reads as a signed one, is no more than that."""
-    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra")
-    pytest.importorskip("polygraphy", reason="needs the tensorrt extra")
+    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra: pip install -e '.[tensorrt]'")
+    pytest.importorskip("polygraphy", reason="needs the tensorrt extra: pip install -e '.[tensorrt]'")
     network = tmp_path / "network.onnx"
     network.write_bytes(typed_network(*way))
     command = [sys.executable, "-c", "import sys; from polygraphy.tools import main; sys.exit(main())"]

@@ -100,7 +100,7 @@ def test_every_batch_has_exactly_one_profile_that_is_best_at_a_size_asked_for(si
 
 @pytest.fixture
 def tensorrt_rtx(monkeypatch):
-    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra")
+    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra: pip install -e '.[tensorrt]'")
     monkeypatch.setattr("engines.runtime.load.TENSORRT_MODULES", ("tensorrt_rtx",))
 
 

@@ -4,9 +4,6 @@ import numpy as np
 import pytest
 
 from engines.keypoints import NUM_POINTS, POINT_MIRROR, POINT_NAMES
-
-pytest.importorskip("cv2")
-
 from engines.training.augment import NONE, AugmentRanges, warp
 from engines.training.trunk_batches import Sample, augment_sample
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("tqdm")
+pytest.importorskip("tqdm", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.body import load_body
 from engines.camera import Intrinsics

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs the train extra")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.body.rotations import rotation_matrices  # noqa: E402
 from engines.keypoints import JOINT_NAMES  # noqa: E402

@@ -2,7 +2,7 @@
 
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.training.memory_format import channels_last  # noqa: E402
 from engines.training.muon import HiddenMuon  # noqa: E402

@@ -62,7 +62,7 @@ def test_pairs_are_signed_and_the_network_nearly_the_same(quantised):
 
 
 def test_tensorrt_builds_it(quantised, monkeypatch):
-    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra")
+    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra: pip install -e '.[tensorrt]'")
     monkeypatch.setattr("engines.runtime.load.TENSORRT_MODULES", ("tensorrt_rtx",))
     assert build_engine(quantised[1], precision="int8", batches=(1, 4), compute_capability=(8, 6))
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("matplotlib")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
+pytest.importorskip("matplotlib", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.training.muon import HiddenMuon  # noqa: E402
 from engines.training.run import RunOptions, TrainingRun, cosine  # noqa: E402

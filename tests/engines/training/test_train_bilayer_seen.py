@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.body import load_body  # noqa: E402
 from engines.networks.bilayer import PRESETS, BilayerNet  # noqa: E402

@@ -2,7 +2,7 @@
 
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.networks.ordinal_heads import OrdinalHead  # noqa: E402
 from engines.training.train_ordinal_heads import HEADS, LABELS, SeenCrops, head_figures, head_loss  # noqa: E402

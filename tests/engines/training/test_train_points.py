@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.body import load_body  # noqa: E402
 from engines.body.rotations import rotation_matrices  # noqa: E402
@@ -92,7 +92,7 @@ def test_noise_has_its_strength():
 
 
 def test_body_mass_index_is_volume_over_height_squared():
-    trimesh = pytest.importorskip("trimesh")
+    trimesh = pytest.importorskip("trimesh", reason="needs the train extra: pip install -e '.[train]'")
     body = load_body()
     betas = np.random.default_rng(1).normal(0, 1, (3, 10)).astype(np.float32)
     zero = np.zeros((3, 24, 3), np.float32)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.body import load_body  # noqa: E402
 from engines.keypoints import NUM_POINTS  # noqa: E402

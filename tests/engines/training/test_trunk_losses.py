@@ -2,7 +2,7 @@
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs the train extra")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.networks.hourglass import expected_depth  # noqa: E402
 from engines.training.losses.trunk import (  # noqa: E402

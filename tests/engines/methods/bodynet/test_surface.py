@@ -56,7 +56,7 @@ def test_a_volume_cut_by_the_grid_still_has_points():
 
 
 def test_mesh_is_closed_and_faces_outward():
-    pytest.importorskip("skimage", reason="needs the surface extra")
+    pytest.importorskip("skimage", reason="needs the surface extra: pip install -e '.[surface]'")
     for volume in (ball(), ball()[12:]):
         vertices, faces = surface_mesh(volume)
         edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
@@ -68,6 +68,6 @@ def test_mesh_is_closed_and_faces_outward():
 
 
 def test_mesh_of_nobody_is_empty():
-    pytest.importorskip("skimage", reason="needs the surface extra")
+    pytest.importorskip("skimage", reason="needs the surface extra: pip install -e '.[surface]'")
     vertices, faces = surface_mesh(np.zeros((8, 8, 8), np.float32))
     assert vertices.shape == (0, 3) and faces.shape == (0, 3)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.body import load_body  # noqa: E402
 from engines.camera import Intrinsics  # noqa: E402
@@ -120,7 +120,7 @@ def test_fusion_rows_average_their_neighbours():
 
 
 def test_export_gives_the_networks_answers(body, tmp_path, monkeypatch):
-    onnxruntime = pytest.importorskip("onnxruntime")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the train extra: pip install -e '.[train]'")
     from engines.networks.bilayer import export as module
 
     monkeypatch.setitem(module.PRESETS, "tiny", TINY)

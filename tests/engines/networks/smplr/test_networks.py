@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.body import load_body  # noqa: E402
 from engines.body.rotations import rotation_matrices  # noqa: E402
@@ -98,7 +98,7 @@ def test_without_landmarks_they_are_not_read():
 
 @pytest.mark.parametrize("name", module.INPUTS)
 def test_exported_files_give_the_networks_answers(name, tmp_path, monkeypatch):
-    onnxruntime = pytest.importorskip("onnxruntime")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the train extra: pip install -e '.[train]'")
     monkeypatch.setitem(module.AUTOENCODER_WIDTHS, "tiny", 32)
     monkeypatch.setitem(module.REGRESSOR_WIDTHS, "tiny", 32)
     monkeypatch.setitem(module.RECONSTRUCTIONS, "tiny", ReconstructionPreset(width=32))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("moderngl")
+pytest.importorskip("moderngl", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.body import load_body
 from engines.estimate import BodyEstimate
