@@ -10,6 +10,7 @@ import numpy as np
 from kernels.crop_pictures import CropFormat, square_affines
 from kernels.device import Device, DeviceArray
 from kernels.launch.agreement import CAMERA_FLOATS, agreement
+from kernels.launch.average_mirror import average_mirror
 from kernels.launch.crop_pictures import DevicePicture, crop_pictures
 from kernels.launch.decode_heatmaps import decode_heatmaps, decode_volumes
 from kernels.launch.lift import VIEW_FLOATS, lift_finish, lift_prepare
@@ -85,7 +86,7 @@ def _voxels(device: Device, mesh: SkinMesh, faces: np.ndarray, tiny: bool) -> It
 
 
 def _crops_and_heatmaps(device: Device, mesh: SkinMesh, faces: np.ndarray, tiny: bool) -> Iterator[Case]:
-    cameras, people, size, width, height = (1, 1, 8, 64, 48) if tiny else (8, 64, 256, 1920, 1080)
+    cameras, people, size, width, height = (1, 2, 8, 64, 48) if tiny else (8, 64, 256, 1920, 1080)
     rng = np.random.default_rng(1)
     frames = [
         DevicePicture(
@@ -112,6 +113,9 @@ def _crops_and_heatmaps(device: Device, mesh: SkinMesh, faces: np.ndarray, tiny:
     cells, bins = (8, 4) if tiny else (64, 64)
     maps = device.upload(rng.random((people, 41, cells, cells), np.float32))
     yield "decode_heatmaps", f"{maps.shape}", maps.nbytes + people * 41 * 12, lambda: decode_heatmaps(maps, 256.0)
+    # Both halves are read, one is written.
+    order = range(maps.shape[1])
+    yield "average_mirror", f"{maps.shape}", maps.nbytes * 1.5, lambda: average_mirror(maps, order)
     volumes = device.upload(rng.random((max(people // 8, 1), 24, bins, cells, cells), np.float32))
     yield "decode_volumes", f"{volumes.shape}", volumes.nbytes, lambda: decode_volumes(volumes, 256.0)
 

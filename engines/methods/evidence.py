@@ -13,8 +13,12 @@ from engines.camera import Intrinsics
 from engines.keypoints import PART_MIRROR, POINT_MIRROR
 from engines.methods.grouping import part_people
 from engines.runtime import Engine
+from kernels.average_mirror import average_mirror
 from kernels.crop_normalize import crop_batch
 from kernels.decode_heatmaps import decode_heatmaps
+
+MIRROR_ORDERS = {"heatmaps": POINT_MIRROR, "depth": POINT_MIRROR, "parts": PART_MIRROR}
+"""The trunk's outputs that change in a mirror, and what each channel is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +114,8 @@ def average_with_mirror(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]
     Left and right change places in the mirror; features are those of the crop itself. The outputs are used up.
     """
     count = len(outputs["depth"]) // 2
-    averaged = {name: values[:count] for name, values in outputs.items()}
-    for name, order in (("heatmaps", POINT_MIRROR), ("depth", POINT_MIRROR), ("parts", PART_MIRROR)):
-        mirrored = outputs[name][count:, list(order)]
-        # In place: maps are large, and fresh memory is slow.
-        averaged[name] += mirrored[..., ::-1] if mirrored.ndim == 4 else mirrored
-        averaged[name] *= 0.5
-    return averaged
+    averaged = {name: average_mirror(outputs[name], order) for name, order in MIRROR_ORDERS.items()}
+    return {name: values[:count] for name, values in outputs.items()} | averaged
 
 
 class TrunkReader:
