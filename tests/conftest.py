@@ -1,4 +1,9 @@
-"""Skips what this machine cannot run, each with its reason; everything else must pass."""
+"""Skips what this machine cannot run, each with its reason; everything else must pass.
+
+No test passes or fails by how fast the machine is. Limits of time in tests are of two kinds. `timeout`, `join(60)`,
+`deadline`: they end a test that hangs, ten times and more beyond what it waits for on an idle machine. `nothing comes
+within 0.2 s`: a slow machine makes these pass too easily, never fail. Every other bound says why it is safe.
+"""
 
 import importlib.util
 import shutil

@@ -59,7 +59,8 @@ def test_bodies_arrive_as_they_were(mesh):
         got = next(frames)
     publisher.close()
     assert (got.stream, got.index, got.image_size) == ("cam1", 5, (1280, 720))
-    assert got.capture_ns == sent.frame.capture_ns and 0 < got.publish_delay_s < got.latency_s < 60
+    assert got.capture_ns == sent.frame.capture_ns and 0 < got.publish_delay_s < got.latency_s
+    assert got.latency_s < 60  # `next` gave up after 10 s; with clocks mixed up it would be decades
     assert got.intrinsics.assumed and got.intrinsics.fx == pytest.approx(sent.frame.intrinsics.fx)
     assert [body.track_id for body in got.bodies] == [3, 8]
     for body, tracked in zip(got.bodies, sent.bodies, strict=True):
@@ -138,7 +139,7 @@ def test_latest_gives_the_newest_frame_of_each_stream(raw):
             raw.send_multipart(static(stream=stream))
             for sequence in range(10):
                 raw.send_multipart(frame(sequence, stream=stream))
-        time.sleep(0.3)  # all of it is waiting in the queue now
+        time.sleep(1)  # 22 small messages on loopback take a millisecond: all of them wait in the queue now
         got = [next(frames), next(frames)]
         assert {f.stream for f in got} == {"a", "b"}
         assert (frames.stats.skipped, frames.stats.lost) == (18, 0)

@@ -43,6 +43,8 @@ def test_block_lane_makes_its_source_wait():
 
     source = threading.Thread(target=fill)
     source.start()
+    while len(done) < BLOCK_CAPACITY:
+        source.join(0.01)
     source.join(0.1)
     assert source.is_alive() and len(done) == BLOCK_CAPACITY
     assert take_all(inbox) == [("s", index) for index in range(20)]

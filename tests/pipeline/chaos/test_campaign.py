@@ -52,6 +52,7 @@ def strike_and_object(stage, random, camera):
 
 @pytest.mark.timeout(1200)
 def test_what_is_wrong_is_called_lost(tmp_path):
+    # The short patience is for faults that no patience would cure.
     faults = {
         "object": (strike_and_object, "it did what it must not do", PATIENT_S),
         "log": (strike_the_log, "frames are not in the log", 3.0),

@@ -19,6 +19,7 @@ def test_rtsp(rtsp, transport):
     frame = read_until(source, lambda frame: frame.index >= 10)
     source.close()
     assert frame.size == (160, 120) and source.fps == 20 and source.format.startswith("h264 160x120")
+    # The tenth picture at 20 per second: after half a second of the stream, later only by what was superseded.
     assert 0.4 < frame.pts_s < 5
     assert states == [("opening", ""), ("running", ""), ("ended", "")]
 
@@ -92,6 +93,7 @@ def test_a_network_that_holds_everything_back_then_delivers_at_once(proxied):
     after = read_until(source, lambda frame: frame.capture_ns > released_ns)
     source.close()
     assert [state for state, _ in states] == ["opening", "running", "ended"], "a pause is no loss"
+    # Held for 1.5 s of our clock and then longer, never shorter.
     assert after.pts_s - before.pts_s > 1.3, "the time of the stream went on"
 
 
