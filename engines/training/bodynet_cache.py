@@ -9,7 +9,7 @@ do not hold the clothes' geometry, only where clothes are seen (`parts`): that s
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from engines.methods.trunk_method import load_trunk
 from engines.networks.bodynet import PRESETS, BodyNetPreset, evidence_maps
 from engines.training.augment import distort_colours
 from engines.training.factory.shards import CROP_PX, PARTS_PX, SynthShard, read_shard
+from engines.training.stored_arrays import StoredArrays
 from engines.training.trunk_cache import View
 from kernels.crop_normalize import crop_batch
 from kernels.voxelize import voxelize
@@ -35,7 +36,7 @@ MESH_LEVEL = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenVolumes:
+class SeenVolumes(StoredArrays):
     """N crops of side S, the trunk's maps of S/4 cells, grids of G cells."""
 
     crops: np.ndarray
@@ -50,18 +51,6 @@ class SeenVolumes:
     """(N, G, G/8) uint8: bits, where some of the person or the clothes is seen."""
     mesh: np.ndarray
     """(N, 439, 3) float16 grid units: the true body's coarse vertices."""
-
-    def save(self, path: Path) -> None:
-        """Written beside and renamed."""
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            np.savez(file, **{f.name: getattr(self, f.name) for f in fields(self)})
-        part.replace(path)
-
-    @classmethod
-    def load(cls, path: Path) -> SeenVolumes:
-        with np.load(path, allow_pickle=False) as data:
-            return cls(**{f.name: data[f.name] for f in fields(cls)})
 
 
 def body_voxels(vertices: np.ndarray, faces: np.ndarray, cells: int) -> np.ndarray:
@@ -157,9 +146,7 @@ def main(argv: list[str] | None = None) -> int:
             parts = [
                 volumes.see(shard, list(range(at, min(at + 16, len(shard)))), rng) for at in range(0, len(shard), 16)
             ]
-            SeenVolumes(
-                **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(SeenVolumes)}
-            ).save(out)
+            SeenVolumes.joined(parts).save(out)
             print(f"{out.name}: {len(shard)} crops", flush=True)
     volumes.close()
     return 0

@@ -9,7 +9,7 @@ views: other crops, turned in the picture plane, mirrored.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -24,11 +24,12 @@ from engines.networks.hourglass import PRESETS, Trunk, expected_depth
 from engines.training.augment import distort_colours
 from engines.training.factory.cropview import STORED_PADDING
 from engines.training.factory.shards import CROP_PX, SynthShard, read_shard
+from engines.training.stored_arrays import StoredArrays
 from kernels.decode_heatmaps import decode_heatmaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenPeople:
+class SeenPeople(StoredArrays):
     """N crops as a trunk saw them, and the truth in their virtual cameras; float32, features float16."""
 
     points: np.ndarray
@@ -47,18 +48,6 @@ class SeenPeople:
     """(N, 41, 2) crop units: where the points truly are."""
     half_tan: np.ndarray
     """(N, 1)"""
-
-    def save(self, path: Path) -> None:
-        """Written beside and renamed."""
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            np.savez(file, **{f.name: getattr(self, f.name) for f in fields(self)})
-        part.replace(path)
-
-    @classmethod
-    def load(cls, path: Path) -> SeenPeople:
-        with np.load(path, allow_pickle=False) as data:
-            return cls(**{f.name: data[f.name] for f in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +78,7 @@ class View:
 def see(trunk: Trunk, shard: SynthShard, rng: np.random.Generator, batch: int = 32) -> SeenPeople:
     """One random view of every picture of a shard, through the trunk."""
     parts = [_see_rows(trunk, shard, range(at, min(at + batch, len(shard))), rng) for at in range(0, len(shard), batch)]
-    return SeenPeople(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(SeenPeople)})
+    return SeenPeople.joined(parts)
 
 
 def _see_rows(trunk: Trunk, shard: SynthShard, rows: range, rng: np.random.Generator) -> SeenPeople:

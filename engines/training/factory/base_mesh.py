@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 
 from engines.body import BodyModel
 from engines.keypoints import JOINT_NAMES
+from engines.training.stored_arrays import StoredArrays
 
 SKIN_VERTICES = 13380
 """The first vertices are the skin; then tongue, eyeballs and invisible helpers that clothes are bound to."""
@@ -25,7 +26,7 @@ EYES = ((14598, 14670), (14670, 14742))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BaseMesh:
+class BaseMesh(StoredArrays):
     """Base mesh "hm08" in the bind pose of our body: metres, x left, y up, z forward."""
 
     template: np.ndarray
@@ -53,12 +54,8 @@ def load_base_mesh(body: BodyModel, shared: Path, cache: Path | None = None) -> 
     if not path.is_file():
         mesh = build_base_mesh(body, json.loads((shared / "data/clothes/rig_merge.json").read_text()))
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as file:
-            np.savez(file, **{f.name: getattr(mesh, f.name) for f in fields(BaseMesh)})
-        part.replace(path)
-    with np.load(path, allow_pickle=False) as data:
-        return BaseMesh(**{f.name: data[f.name] for f in fields(BaseMesh)})
+        mesh.save(path)
+    return BaseMesh.load(path)
 
 
 def build_base_mesh(body: BodyModel, rig_merge: dict[str, str], samples: int = 500) -> BaseMesh:
