@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 
 Upright = Callable[[np.ndarray], np.ndarray]
 
@@ -20,7 +21,8 @@ def to_rgb(frame: av.VideoFrame) -> np.ndarray:
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int] | None:
     """The signs (a, b, c, d) of the picture's display matrix: a stored point (x, y) is shown at (ax + cy, bx + dy)."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+    # Not `frame.side_data`: it and the frame would hold each other, and the picture with them, until a collection.
+    data = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]  # the stub lacks the constructor
     if data is not None:
         a, b, _, c, d = struct.unpack_from("<5i", memoryview(cast(Any, data)))
         return _sign(a), _sign(b), _sign(c), _sign(d)
