@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from engines.networks.encoders import EncoderPreset, EncoderTrunk
 from engines.networks.hourglass import Trunk, expected_depth
 from engines.networks.locator import LocatorNet
 
@@ -19,7 +20,7 @@ class DeployedTrunk(nn.Module):
     inputs = ("crops",)
     outputs = ("heatmaps", "depth", "parts", "features")
 
-    def __init__(self, trunk: Trunk) -> None:
+    def __init__(self, trunk: Trunk | EncoderTrunk) -> None:
         super().__init__()
         self.trunk = trunk
         self.cells = trunk.preset.input_px // 4
@@ -47,9 +48,11 @@ class DeployedLocator(nn.Module):
 
 
 def build_trunk(preset: str) -> DeployedTrunk:
-    """An untrained trunk of a preset of `engines.networks.hourglass`."""
+    """An untrained trunk of a preset of `engines.networks.hourglass`, or of `engines.networks.encoders`."""
     from engines.networks.hourglass import PRESETS
 
+    if ":" in preset:
+        return DeployedTrunk(EncoderTrunk(EncoderPreset.read(preset)))
     return DeployedTrunk(Trunk(PRESETS[preset]))
 
 

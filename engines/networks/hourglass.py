@@ -156,15 +156,18 @@ class Trunk(nn.Module):
                 fine = functional.pixel_unshuffle(heatmaps[-1], 2)
                 # Logits are unbounded; tanh keeps one stack's certainty from swamping the next one's features.
                 x = x + self.feature_back[stack](features) + self.points_back[stack](torch.tanh(fine / 4))
-        return TrunkOutput(heatmaps, self.part_head(features), self._depth(features, heatmaps[-1]), features)
+        return TrunkOutput(
+            heatmaps, self.part_head(features), depth_where(self.depth_head(features), heatmaps[-1]), features
+        )
 
-    def _depth(self, features: Tensor, heatmap: Tensor) -> Tensor:
-        # Average, not sum: the softmax that follows is then over cells of the depth grid.
-        coarse = functional.avg_pool2d(heatmap, 2).flatten(2)
-        where = coarse.float().softmax(-1).detach()
-        bins = self.depth_head(features).float().flatten(2).unflatten(1, (NUM_POINTS, self.preset.depth_bins))
-        given_where = bins.softmax(2)
-        return (given_where * where.unsqueeze(2)).sum(-1).clamp_min(1e-6).log()
+
+def depth_where(bins: Tensor, heatmap: Tensor) -> Tensor:
+    """p(z | x, y) as logits (B, 41 * bins, h, w), heatmap logits (B, 41, 2 h, 2 w) -> p(z) as logits (B, 41, bins)."""
+    # Average, not sum: the softmax that follows is then over cells of the depth grid.
+    coarse = functional.avg_pool2d(heatmap, 2).flatten(2)
+    where = coarse.float().softmax(-1).detach()
+    given_where = bins.float().flatten(2).unflatten(1, (heatmap.shape[1], -1)).softmax(2)
+    return (given_where * where.unsqueeze(2)).sum(-1).clamp_min(1e-6).log()
 
 
 def expected_depth(depth_logits: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from engines.networks.bodynet import PRESETS, BodyNetPreset, evidence_maps
 from engines.training.augment import distort_colours
 from engines.training.factory.shards import CROP_PX, PARTS_PX, SynthShard, read_shard
 from engines.training.stored_arrays import StoredArrays
-from engines.training.trunk_cache import View
+from engines.training.views import View
 from kernels.crop_normalize import crop_batch
 from kernels.voxelize import voxelize
 

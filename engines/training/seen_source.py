@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engines.metrics import LIMB_JOINTS, pa_mpjpe
-from engines.networks.bilayer import BodyPrediction
+from engines.networks.bilayer import BodyPrediction, project
 from engines.networks.bilayer.kinematics import Kinematics
 from engines.training.losses.body import Truth
 from engines.training.trunk_cache import SeenPeople
@@ -76,19 +76,35 @@ def tensors(people: SeenPeople, rows: np.ndarray | slice) -> tuple[Tensor, Tenso
     return take("points"), take("camera"), take("features"), truth
 
 
-def seen_errors(net: torch.nn.Module, body: Kinematics, people: SeenPeople) -> dict[str, float]:
-    """PA-MPJPE of the 12 limb joints, mm: `lifter` before the graphs, `blind` with zero features, `seen` with them."""
+def seen_errors(
+    net: torch.nn.Module, body: Kinematics, people: SeenPeople, *, use_mesh: bool = True
+) -> dict[str, float]:
+    """PA-MPJPE of the 12 limb joints, mm: `lifter` before the graphs, `blind` with zero features, `seen` with them.
+
+    And of the last: `pve`, the mean error of the coarse vertices about the pelvis, `worst`, that of each body's worst
+    twentieth, mm; `image`, the mean distance of the projected points from the truth, % of half the crop.
+    """
     points, camera, features, truth = tensors(people, slice(None))
     training = net.training
     net.eval()
     with torch.no_grad():
-        _, joints = body.chain(truth.rotations, truth.betas)
-        seen: list[BodyPrediction] = net(points, camera, (features,))
-        blind: list[BodyPrediction] = net(points, camera, (torch.zeros_like(features),))
+        turns, joints = body.chain(truth.rotations, truth.betas)
+        seen: list[BodyPrediction] = net(points, camera, (features,), use_mesh=use_mesh)
+        blind: list[BodyPrediction] = net(points, camera, (torch.zeros_like(features),), use_mesh=use_mesh)
+        last = seen[-1]
+        gap = body.coarse(last.turns, last.joints, last.betas) - body.coarse(turns, joints, truth.betas)
+        image = project(torch.cat((last.landmarks, last.joints), 1), last.camera, truth.half_tan) - truth.image
     net.train(training)
     limbs, target = list(LIMB_JOINTS), joints.numpy()
-    answers = {"lifter": seen[0], "blind": blind[-1], "seen": seen[-1]}
-    return {
+    answers = {"lifter": seen[0], "blind": blind[-1], "seen": last}
+    errors = {
         name: float(1000 * pa_mpjpe(guess.joints.numpy()[:, limbs], target[:, limbs]).mean())
         for name, guess in answers.items()
+    }
+    far = gap.norm(dim=-1).sort(1).values
+    inside = (truth.image.abs() < 1).all(-1)
+    return errors | {
+        "pve": float(1000 * far.mean()),
+        "worst": float(1000 * far[:, -far.shape[1] // 20 :].mean()),
+        "image": float(100 * image.norm(dim=-1)[inside].mean()),
     }

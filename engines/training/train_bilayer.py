@@ -52,11 +52,14 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--mesh",
         action=argparse.BooleanOptionalAction,
-        default=False,
-        help="train the mesh and fusion graphs too; they halve the speed and matter most with image features",
+        help="train the mesh and fusion graphs too: they halve the speed; default: with --images or --encoder alone",
     )
     parser.add_argument("--export", action="store_true", help="write the averaged weights into engines/weights")
     parser.add_argument("--no-flat", action="store_true", help="leave out the people known by 2D keypoints alone")
+    parser.add_argument("--focal", type=float, default=LossWeights().focal, help="weight of the focal loss; 0: none")
+    parser.add_argument(
+        "--reprojection", type=float, default=LossWeights().image, help="weight of the projected points; 0: none"
+    )
     parser.add_argument("--images", type=Path, help="train the image stage on this folder made by trunk_cache")
     parser.add_argument("--start", type=Path, help="begin with shipped weights, PATH.safetensors")
     return parser.parse_args(argv)
@@ -96,20 +99,21 @@ def main(argv: list[str] | None = None) -> int:
         run.record(figures, "PA12/PVE mm  " + lifting_words(errors))
 
     print("mean pose, PA12/PVE mm ", lifting_words(lifting_errors(mean_pose_predictor(bank, body), body, checks)))
-    weights = LossWeights()
+    weights = LossWeights(focal=args.focal, image=args.reprojection)
+    use_mesh = bool(args.mesh)
     net.train()
     for step in run.steps():
         batch = source.batch(args.batch)
         refinements = 0 if config.lifter_width and run.progress < args.lifter_share else None
         with torch.autocast("cpu", torch.bfloat16):
-            predictions = net(batch.points, batch.camera, use_mesh=args.mesh, steps=refinements)
+            predictions = net(batch.points, batch.camera, use_mesh=use_mesh, steps=refinements)
         pick = slice(step % VERTEX_STRIDE, None, VERTEX_STRIDE)
         loss, _ = body_losses(predictions, truth_of(batch), body, weights, pick)
         loss.backward()
         if flat is not None and step % FLAT_EVERY == 0:
             people = flat.batch(args.batch)
             with torch.autocast("cpu", torch.bfloat16):
-                predictions = net(people.points, people.camera, use_mesh=args.mesh, steps=refinements)
+                predictions = net(people.points, people.camera, use_mesh=use_mesh, steps=refinements)
             reprojection_losses(predictions, people).backward()
         run.descend(args.batch, loss=loss.detach())
         if run.validation_due():

@@ -63,10 +63,11 @@ def train(args: argparse.Namespace) -> int:
     bank = read_poses(args.shared / "data" / "mocap", val=False)
     geometry = GeometrySource(bank, body, GeometryOptions(), seed=args.seed + 7919 * (run.step + 1))
     blank = torch.zeros(args.batch, channels[0], 1, 1)
-    weights = LossWeights()
+    weights = LossWeights(focal=args.focal, image=args.reprojection)
+    use_mesh = args.mesh is not False
 
     def evaluate() -> None:
-        run.record(seen_errors(run.average, body, check))
+        run.record(seen_errors(run.average, body, check, use_mesh=use_mesh))
 
     evaluate()
     net.train()
@@ -81,7 +82,7 @@ def train(args: argparse.Namespace) -> int:
             ("bare", (bare.points, bare.camera), blank, truth_of(bare), 0.5),
         ):
             with torch.autocast("cpu", torch.bfloat16):
-                guesses = net(*inputs, (maps,))
+                guesses = net(*inputs, (maps,), use_mesh=use_mesh)
             loss, _ = body_losses(guesses, target, body, weights, pick)
             (share * loss).backward()
             terms[name] = loss.detach()

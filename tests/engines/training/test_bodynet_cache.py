@@ -12,7 +12,7 @@ from engines.keypoints import NUM_POINTS  # noqa: E402
 from engines.networks.bodynet import PRESETS  # noqa: E402
 from engines.training.bodynet_cache import SeenVolumes, Volumes  # noqa: E402
 from engines.training.factory.shards import CROP_PX, SynthSample, read_shard, write_shard  # noqa: E402
-from engines.training.trunk_cache import View  # noqa: E402
+from engines.training.views import View  # noqa: E402
 from kernels.raster import raster  # noqa: E402
 
 COUNT, CELLS = 3, 64
