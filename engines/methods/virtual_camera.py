@@ -7,14 +7,17 @@ Networks read and answer in the virtual camera; the root rotation is turned back
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from engines.camera import Intrinsics
 
-_EDGES = np.array([(-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5)])
+_EDGES = ((-0.5, 0.0), (0.5, 0.0), (0.0, -0.5), (0.0, 0.5))
 """Middles of a square's edges, in sides from its centre."""
+_NEAR = 0.1
+"""What lies behind a camera is held so far in front of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,23 +41,25 @@ class VirtualCamera:
             raise ValueError(
                 f"crops have centres {centers.tolist()} and sides {sides.tolist()}: sides must be positive"
             )
-        cameras = np.array([(i.fx, i.fy, i.cx, i.cy) for i in intrinsics], np.float64).reshape(-1, 4)
-        focal, principal = cameras[:, :2], cameras[:, 2:]
-        rotation = _to_axis(_rays(centers, focal, principal))
-        edges = _rays(centers[:, None] + sides[:, None, None] * _EDGES, focal[:, None], principal[:, None])
-        half = np.abs(_flat(edges, rotation)).max(-1).mean(-1)
+        crops = list(zip(intrinsics, centers.tolist(), sides.tolist(), strict=True))
+        rotations = [_to_axis(*_ray(camera, *center)) for camera, center, _ in crops]
+        half = [_half_tan(*crop, rotation) for crop, rotation in zip(crops, rotations, strict=True)]
+        cameras = np.array([(i.fx, i.fy, i.cx, i.cy) for i in intrinsics], np.float32).reshape(-1, 4)
         return cls(
-            R_virtual_source=rotation.astype(np.float32),
-            half_tan=half.astype(np.float32),
-            focal_px=focal.astype(np.float32),
-            principal_px=principal.astype(np.float32),
+            R_virtual_source=np.array(rotations, np.float32).reshape(-1, 3, 3),
+            half_tan=np.array(half, np.float32),
+            focal_px=cameras[:, :2],
+            principal_px=cameras[:, 2:],
         )
 
     def to_crop(self, points_px: np.ndarray) -> np.ndarray:
         """Pixels of the source pictures (B, P, 2) -> crop units (B, P, 2) float32."""
-        rays = _rays(np.asarray(points_px, np.float64), self.focal_px[:, None], self.principal_px[:, None])
-        flat = _flat(rays, self.R_virtual_source.astype(np.float64))
-        return (flat / self.half_tan[:, None, None]).astype(np.float32)
+        flat = (np.asarray(points_px, np.float64) - self.principal_px[:, None]) / self.focal_px[:, None]
+        rotation = self.R_virtual_source.transpose(0, 2, 1)
+        turned = flat @ rotation[:, :2] + rotation[:, 2:]
+        return (turned[..., :2] / (np.maximum(turned[..., 2:], _NEAR) * self.half_tan[:, None, None])).astype(
+            np.float32
+        )
 
     def to_source(self, points: np.ndarray) -> np.ndarray:
         """Points or directions of the virtual cameras (B, ..., 3) -> of the source cameras."""
@@ -62,24 +67,29 @@ class VirtualCamera:
         return (points.reshape(len(back), -1, 3) @ back.transpose(0, 2, 1)).reshape(points.shape).astype(np.float32)
 
 
-def _rays(points_px: np.ndarray, focal: np.ndarray, principal: np.ndarray) -> np.ndarray:
-    flat = (points_px - principal) / focal
-    return np.concatenate((flat, np.ones_like(flat[..., :1])), -1)
+# Plain floats: for the few crops of a frame they are faster than arrays.
+Vector = tuple[float, float, float]
 
 
-def _flat(rays: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """Rays (B, P, 3) seen in the turned cameras (B, 3, 3), on their planes at distance one; those behind a camera are
-    held in front of it."""
-    turned = rays @ rotation.transpose(0, 2, 1)
-    return turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
+def _ray(camera: Intrinsics, x_px: float, y_px: float) -> Vector:
+    return (x_px - camera.cx) / camera.fx, (y_px - camera.cy) / camera.fy, 1.0
 
 
-def _to_axis(rays: np.ndarray) -> np.ndarray:
-    """(B, 3) rays with positive z -> (B, 3, 3), the smallest rotations that take them to (0, 0, 1)."""
-    unit = rays / np.sqrt((rays * rays).sum(-1, keepdims=True))
-    xy, z = unit[:, :2], unit[:, 2:]
-    out = np.empty((len(rays), 3, 3))
-    out[:, :2, :2] = np.eye(2) - (xy / (1 + z))[:, :, None] * xy[:, None]
-    out[:, :2, 2] = -xy
-    out[:, 2] = unit
-    return out
+def _to_axis(x: float, y: float, z: float) -> tuple[Vector, Vector, Vector]:
+    """The smallest rotation that takes a ray with positive z to (0, 0, 1)."""
+    length = math.sqrt(x * x + y * y + z * z)
+    x, y, z = x / length, y / length, z / length
+    mixed = -x * y / (1 + z)
+    return (1 - x * x / (1 + z), mixed, -x), (mixed, 1 - y * y / (1 + z), -y), (x, y, z)
+
+
+def _half_tan(
+    camera: Intrinsics, center_px: list[float], side_px: float, rotation: tuple[Vector, Vector, Vector]
+) -> float:
+    """Mean over the edges of how far from the axis they lie on the plane at distance one."""
+    total = 0.0
+    for edge_x, edge_y in _EDGES:
+        ray = _ray(camera, center_px[0] + side_px * edge_x, center_px[1] + side_px * edge_y)
+        x, y, z = (row[0] * ray[0] + row[1] * ray[1] + row[2] * ray[2] for row in rotation)
+        total += max(abs(x), abs(y)) / max(z, _NEAR)
+    return total / len(_EDGES)
