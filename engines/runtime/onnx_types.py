@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from engines.runtime.onnx_norms import fold_norms
+
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
@@ -37,6 +39,7 @@ def to_half(model: ModelProto, kind: Half) -> ModelProto:
 
     if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
         raise ValueError(f"the network is quantised, its floating-point layers cannot become {kind}")
+    model = fold_norms(model)
     inferred = onnx.shape_inference.infer_shapes(model).graph
     half = TensorProto.FLOAT16 if kind == "f16" else TensorProto.BFLOAT16
     types = {value.name: value.type.tensor_type.elem_type for value in (*inferred.value_info, *inferred.input)}

@@ -8,22 +8,21 @@ precision costs in accuracy.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from engines.locator import Locator, letterbox
 from engines.networks import build
 from engines.networks.deploy import example_input
-from engines.networks.onnx_halves import store_halves
+from engines.networks.ship import ship, write_graph
 from engines.runtime import load_engine
-from engines.runtime.engine import TensorSpec
 from engines.runtime.quantize import quantize
-from engines.runtime.sidecar import Sidecar
 from engines.training.augment import AugmentRanges
 from engines.training.evaluate.locator import detection_accuracy
 from engines.training.evaluate.trunk import point_accuracy
@@ -33,36 +32,6 @@ from engines.training.trunk_batches import PhotoSource, draw_batch
 from kernels.decode_heatmaps import decode_heatmaps
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-
-
-def export_onnx(name: str, preset: str, state: dict[str, torch.Tensor], folder: Path) -> Path:
-    """Weights, sidecar and float ONNX (float32 constants) of a deployed network; returns the ONNX path."""
-    network = build(name, preset)
-    halves = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    network.load_state_dict(
-        {key: value.float() if value.is_floating_point() else value for key, value in halves.items()}
-    )
-    network.eval()
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.contiguous() for key, value in halves.items()}, folder / f"{name}-{preset}.safetensors")
-    example = example_input(name, preset)
-    names_in, names_out = list(network.inputs), list(network.outputs)  # type: ignore[arg-type]
-    path = folder / f"{name}-{preset}.onnx"
-    torch.onnx.export(
-        network, (example,), str(path), input_names=names_in, output_names=names_out, opset_version=17, dynamo=False,
-        dynamic_axes={key: {0: "N"} for key in names_in + names_out},
-    )  # fmt: skip
-    with torch.inference_mode():
-        results = network(example)
-
-    def spec(key: str, tensor: torch.Tensor) -> TensorSpec:
-        return TensorSpec(key, (None, *tensor.shape[1:]), tensor.numpy().dtype)
-
-    Sidecar(
-        network=name, preset=preset, weights=f"{name}-{preset}.safetensors", inputs=(spec(names_in[0], example),),
-        outputs=tuple(spec(key, value) for key, value in zip(names_out, results, strict=True)),
-    ).write(path)  # fmt: skip
-    return path
 
 
 def trunk_calibration(cache: Path, shared: Path, size_px: int) -> Iterator[dict[str, np.ndarray]]:
@@ -93,15 +62,21 @@ def main(argv: list[str] | None = None) -> int:
     name, preset = arguments.network, arguments.preset
     average = torch.load(arguments.run / "checkpoint.pt", map_location="cpu", weights_only=True)["average"]
     prefix = "trunk." if name == "trunk" else "net."
-    path = export_onnx(name, preset, {prefix + key: value for key, value in average.items()}, arguments.out)
-    size = example_input(name, preset).shape[1]
+    network, example = build(name, preset), example_input(name, preset)
+    size = example.shape[1]
+    inputs, outputs = {network.inputs[0]: example}, network.outputs
+    state = {prefix + key: value for key, value in average.items()}
+    path = ship(network, name, preset, state, arguments.out, inputs, outputs)
     calibration = (
         trunk_calibration(arguments.cache, arguments.shared, size)
         if name == "trunk"
         else locator_calibration(arguments.shared, size)
     )
-    print(quantize(path, calibration), flush=True)
-    store_halves(path)
+    with tempfile.TemporaryDirectory() as folder:
+        folded = Path(folder) / path.name
+        write_graph(network, inputs, outputs, folded, fold_norms=True)
+        shutil.copy(path.with_suffix(".json"), folded.with_suffix(".json"))
+        print(quantize(folded, calibration, path.with_suffix(".int8.onnx")), flush=True)
     for precision in ("f32", "bf16", "int8"):
         target = path.with_suffix(".int8.onnx") if precision == "int8" else path
         with load_engine(target, "openvino", precision) as engine:  # type: ignore[arg-type]

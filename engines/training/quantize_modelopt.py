@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
+from engines.networks.ship import write_graph
 from engines.runtime.engine import EngineError, EngineUnavailable
 from engines.runtime.sidecar import Sidecar
 
@@ -53,10 +54,7 @@ def quantize_network(
     inputs, outputs = names
     with torch.no_grad():
         quantised = mtq.quantize(fold_norms(copy.deepcopy(network)), mtq.INT8_DEFAULT_CFG, forward_all)
-        torch.onnx.export(
-            quantised, samples[0], str(to), input_names=inputs, output_names=outputs, opset_version=17, dynamo=False,
-            dynamic_axes={name: {0: "N"} for name in inputs + outputs},
-        )  # fmt: skip
+        write_graph(quantised, dict(zip(inputs, samples[0], strict=True)), outputs, to, fold_norms=True)
     return to
 
 

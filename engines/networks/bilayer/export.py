@@ -5,20 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from engines.body import load_body
-from engines.keypoints import NUM_COCO, NUM_JOINTS, NUM_POINTS
+from engines.keypoints import NUM_POINTS
 from engines.networks.bilayer.config import PRESETS
 from engines.networks.bilayer.network import BilayerNet
-from engines.networks.onnx_halves import store_halves
-from engines.networks.shared_weights import refer_to_safetensors
-from engines.runtime.engine import TensorSpec
-from engines.runtime.sidecar import Sidecar
-
-OPSET = 17
+from engines.networks.ship import ship
 
 
 class DeployedBilayer(nn.Module):
@@ -52,46 +46,14 @@ def export(state: dict[str, Tensor], preset: str, folder: Path, feature_channels
     (N, C, side, side); outputs: rotations (N, 24, 3, 3), betas (N, 10), placement (N, 3), landmarks (N, 17, 3),
     joints (N, 24, 3). Meanings in `engines.methods.bilayer`. Files are replaced whole.
     """
-    from safetensors.torch import save_file
-
     full_preset = ":".join((preset, *map(str, feature_channels)))
-    deployed = build_deployed(full_preset).eval()
-    # Stored halves are what the exported graph computes with, so both files give the same answers.
-    rounded = {f"net.{name}": value.half().contiguous() for name, value in state.items()}
-    deployed.load_state_dict(rounded)
+    deployed = build_deployed(full_preset)
     config = deployed.net.config
     deployed.use_mesh = mesh_is_trained(state) or config.vertices_head
-    folder.mkdir(parents=True, exist_ok=True)
-    weights, path = folder / f"bilayer-{preset}.safetensors", folder / f"bilayer-{preset}.onnx"
-    save_file(rounded, weights.with_suffix(".part"))
-    weights.with_suffix(".part").replace(weights)
-
     side = config.feature_side
-    maps = [(f"features{level or ''}", (c, side, side)) for level, c in enumerate(feature_channels)]
-    inputs = [("points", (NUM_POINTS, 5)), ("camera", (1,)), *maps]
-    outputs = [
-        ("rotations", (NUM_JOINTS, 3, 3)), ("betas", (10,)), ("placement", (3,)), ("landmarks", (NUM_COCO, 3)),
-        ("joints", (NUM_JOINTS, 3)),
-    ]  # fmt: skip
-    part = path.with_suffix(".onnx.part")
-    torch.onnx.export(
-        deployed,
-        tuple(torch.zeros(2, *shape) for _, shape in inputs),
-        str(part),
-        input_names=[name for name, _ in inputs],
-        output_names=[name for name, _ in outputs],
-        opset_version=OPSET,
-        dynamo=False,
-        dynamic_axes={name: {0: "N"} for name, _ in [*inputs, *outputs]},
-    )
-    store_halves(part)
-    part.replace(path)
-    refer_to_safetensors(path, weights)
-
-    def specs(entries: list[tuple[str, tuple[int, ...]]]) -> tuple[TensorSpec, ...]:
-        return tuple(TensorSpec(name, (None, *shape), np.dtype(np.float32)) for name, shape in entries)
-
-    Sidecar(
-        network="bilayer", preset=full_preset, weights=weights.name, inputs=specs(inputs), outputs=specs(outputs)
-    ).write(path)
-    return path
+    maps = {f"features{level or ''}": torch.zeros(2, c, side, side) for level, c in enumerate(feature_channels)}
+    return ship(
+        deployed, "bilayer", full_preset, {f"net.{name}": value for name, value in state.items()}, folder,
+        {"points": torch.zeros(2, NUM_POINTS, 5), "camera": torch.zeros(2, 1), **maps},
+        ("rotations", "betas", "placement", "landmarks", "joints"),
+    )  # fmt: skip

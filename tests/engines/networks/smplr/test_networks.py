@@ -106,12 +106,12 @@ def test_exported_files_give_the_networks_answers(name, tmp_path, monkeypatch):
     state = {key.removeprefix("net."): value for key, value in net.state_dict().items()}
     path = module.export(name, "tiny", state, tmp_path)
     given = {"cloud": clouds().numpy(), "points": points(4).numpy(), "camera": np.full((4, 1), -1, np.float32)}
-    inputs = {entry: given[entry] for entry, _ in module.INPUTS[name]}
+    inputs = {entry: given[entry] for entry in module.INPUTS[name]}
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    answers = dict(zip([entry for entry, _ in module.OUTPUTS[name]], session.run(None, inputs), strict=True))
+    answers = dict(zip(module.OUTPUTS[name], session.run(None, inputs), strict=True))
     with load_engine(path, "torch", "f32", 1) as reference, torch.no_grad():
         theirs = reference(inputs)
         ours = net(*(torch.from_numpy(value) for value in inputs.values()))
-    for (entry, _), own in zip(module.OUTPUTS[name], ours if isinstance(ours, tuple) else (ours,), strict=True):
+    for entry, own in zip(module.OUTPUTS[name], ours if isinstance(ours, tuple) else (ours,), strict=True):
         np.testing.assert_allclose(answers[entry], theirs[entry], atol=1e-4)
         np.testing.assert_allclose(answers[entry], own.numpy(), atol=1e-2)  # weights are stored as float16
