@@ -16,8 +16,8 @@ from engines.networks.smplr import BodyRegressors, DenoisingAutoencoder
 
 AUTOENCODER_WIDTHS = {"small": 448, "large": 1024}
 REGRESSOR_WIDTHS = {"small": 512, "large": 1024}
-POINTS = {"points": (NUM_POINTS, 5)}
-INPUTS = {
+POINTS: dict[str, tuple[int, ...]] = {"points": (NUM_POINTS, 5)}
+INPUTS: dict[str, dict[str, tuple[int, ...]]] = {
     "smplr": {**POINTS, "camera": (1,)},
     "ordinal": POINTS,
     "regressors": {"cloud": (NUM_POINTS, 3)},

@@ -18,8 +18,7 @@ import numpy as np
 import torch
 
 from engines.locator import Locator, letterbox
-from engines.networks import build
-from engines.networks.deploy import example_input
+from engines.networks.deploy import build_locator, build_trunk, example_input
 from engines.networks.ship import ship, write_graph
 from engines.runtime import load_engine
 from engines.runtime.quantize import quantize
@@ -62,7 +61,8 @@ def main(argv: list[str] | None = None) -> int:
     name, preset = arguments.network, arguments.preset
     average = torch.load(arguments.run / "checkpoint.pt", map_location="cpu", weights_only=True)["average"]
     prefix = "trunk." if name == "trunk" else "net."
-    network, example = build(name, preset), example_input(name, preset)
+    network = build_trunk(preset) if name == "trunk" else build_locator(preset)
+    example = example_input(name, preset)
     size = example.shape[1]
     inputs, outputs = {network.inputs[0]: example}, network.outputs
     state = {prefix + key: value for key, value in average.items()}
