@@ -1,4 +1,5 @@
-"""Train the bilayer network: its geometry stage on endless posed bodies, or, with --images, its image stage.
+"""Train the bilayer network on endless posed bodies (geometry stage), on what a trunk saw (--images: image stage), or
+together with an encoder on rendered pictures (--encoder).
 
 `python -m engines.training bilayer --preset small --minutes 60 --resume`; see `--help`.
 """
@@ -15,6 +16,7 @@ from engines.body import load_body
 from engines.networks.bilayer import PRESETS, BilayerNet
 from engines.networks.bilayer.export import export
 from engines.networks.bilayer.kinematics import Kinematics
+from engines.networks.encoders import ENCODERS
 from engines.networks.rotation6d import six_from_matrix
 from engines.training.flat_people import FlatPeople, reprojection_losses
 from engines.training.geometry import GeometryOptions, GeometrySource
@@ -44,7 +46,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--preset", default="small", choices=sorted(PRESETS))
     add_run_options(parser, minutes=60, rate=1e-3)
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder with data/mocap/ in it")
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--batch", type=int, help="default 256, with --encoder 16")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
         "--lifter-share", type=float, default=0.6, help="share of the schedule without refinements: twice as fast"
@@ -62,6 +64,16 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--images", type=Path, help="train the image stage on this folder made by trunk_cache")
     parser.add_argument("--start", type=Path, help="begin with shipped weights, PATH.safetensors")
+    encoder = parser.add_argument_group("from pictures to bodies, --encoder")
+    encoder.add_argument("--encoder", choices=("hourglass", *ENCODERS), help="train this encoder along")
+    encoder.add_argument("--synthetic", type=Path, help="folder of factory shards")
+    encoder.add_argument("--start-encoder", type=Path, help="checkpoint.pt of such a run, or PATH.safetensors")
+    encoder.add_argument("--encoder-width", type=float, default=1.0, help="channels as a share of the paper's")
+    encoder.add_argument("--batch-norm", action=argparse.BooleanOptionalAction, default=True, help="of VGG")
+    encoder.add_argument("--init", choices=("he", "normal"), default="he", help="of VGG and ResNet from scratch")
+    encoder.add_argument("--size", type=int, default=192, help="side of the crops, px")
+    encoder.add_argument("--scale-jitter", type=float, default=0.2, help="log of the crops' largest change of size")
+    encoder.add_argument("--val-people", type=int, default=256)
     return parser.parse_args(argv)
 
 
@@ -71,9 +83,15 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     if args.images:
+        args.batch = args.batch or 256
         from engines.training.train_bilayer_seen import train
 
         return train(args)
+    if args.encoder:
+        from engines.training.train_bilayer_encoder import train as train_encoder
+
+        return train_encoder(args)
+    args.batch = args.batch or 256
     body_model = load_body()
     body = Kinematics(body_model)
     bank = read_poses(args.shared / "data" / "mocap", val=False)
@@ -82,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     net = BilayerNet(config, body_model, six_from_matrix(mean_rotations(bank)))
     if args.start:
         net.load_state_dict(narrowed(shipped_weights(args.start, "net."), net))
-    # Orthogonalising matrices of this width (Muon) costs ten times the step itself on a CPU.
+    # Not Muon: on a CPU, orthogonalising matrices of this width costs several times the step itself (docs/training.md).
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
     described = vars(args) | {"net": asdict(config), "body": body_model.identity}
     run = TrainingRun(
