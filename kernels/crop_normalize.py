@@ -77,21 +77,21 @@ def _crop(image: np.ndarray, center: np.ndarray, side: float, out: np.ndarray) -
     size = len(out)
     corner = center - side / 2
     halvings = halvings_to(size, side)
-    if halvings:
-        shrink = 2**halvings
-        # Only what the crop sees is averaged; sampling reaches half a shrunk pixel beyond the crop's edge.
-        (x0, x1), (y0, y1) = (
-            _whole_cells(math.floor(start - shrink), math.ceil(start + side + shrink), shrink, limit)
-            for start, limit in zip(corner.tolist(), image.shape[1::-1], strict=True)
-        )
-        if x1 <= x0 or y1 <= y0:
-            out[:] = 0
-            return
-        image = halved(image[y0:y1, x0:x1], halvings)
-        corner, side = (corner - (x0, y0)) / shrink, side / shrink
+    shrink = 2**halvings
+    # Only what the crop sees is averaged; sampling reaches half a shrunk pixel beyond the crop's edge.
+    (x0, x1), (y0, y1) = (
+        _whole_cells(math.floor(start - shrink), math.ceil(start + side + shrink), shrink, limit)
+        for start, limit in zip(corner.tolist(), image.shape[1::-1], strict=True)
+    )
+    if x1 <= x0 or y1 <= y0:
+        out[:] = 0
+        return
+    # OpenCV warps four channels in half the time of three.
+    seen = cv2.cvtColor(halved(image[y0:y1, x0:x1], halvings), cv2.COLOR_RGB2RGBA)
     # Pixel j of the crop has its centre at j + 0.5; OpenCV counts from the centre of the first pixel.
-    step = side / size
-    first = corner + 0.5 * step - 0.5
+    step = side / shrink / size
+    first = (corner - (x0, y0)) / shrink + 0.5 * step - 0.5
     matrix = np.array([[step, 0, first[0]], [0, step, first[1]]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    cv2.warpAffine(image, matrix, (size, size), dst=out, flags=flags, borderMode=cv2.BORDER_CONSTANT)
+    warped = cv2.warpAffine(seen, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_CONSTANT)
+    cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB, dst=out)
