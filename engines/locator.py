@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import cv2
@@ -56,6 +57,16 @@ def suppress(boxes: np.ndarray, max_iou: float) -> np.ndarray:
     return np.flatnonzero(kept)
 
 
+def people_of(
+    outputs: Mapping[str, np.ndarray], min_score: float, max_iou: float, scale: float, size: tuple[int, int]
+) -> np.ndarray:
+    """The network's outputs for one picture of ``size`` (width, height), seen at ``scale`` input pixels per picture
+    pixel -> boxes (N, 5) as `Locator.detect` gives them."""
+    boxes = decode(outputs["scores"][0, 0], outputs["sides"][0], min_score, max_iou)
+    boxes[:, :4] = (boxes[:, :4] / scale).clip(0, (*size, *size))
+    return boxes
+
+
 class Locator:
     """People in a picture. ``input_px`` is the side the network was exported with."""
 
@@ -69,8 +80,4 @@ class Locator:
         """(H, W, 3) uint8 RGB -> (N, 5) float32: x0 y0 x1 y1 in pixels and score 0..1, best first, clipped."""
         canvas, scale = letterbox(image, self._input_px)
         outputs = self._engine({"picture": canvas[None]})
-        boxes = decode(outputs["scores"][0, 0], outputs["sides"][0], self.min_score, self.max_iou)
-        boxes[:, :4] /= scale
-        boxes[:, [0, 2]] = boxes[:, [0, 2]].clip(0, image.shape[1])
-        boxes[:, [1, 3]] = boxes[:, [1, 3]].clip(0, image.shape[0])
-        return boxes
+        return people_of(outputs, self.min_score, self.max_iou, scale, (image.shape[1], image.shape[0]))

@@ -49,6 +49,14 @@ def square_affines(centers_px: np.ndarray, sides_px: np.ndarray, size: int) -> n
     return affines
 
 
+def mirrored(affines: np.ndarray, size: int) -> np.ndarray:
+    """Affines (B, 2, 3) of crops of ``size`` pixels -> those of their mirror images, left for right."""
+    flipped = affines.copy()
+    flipped[:, :, 2] += size * affines[:, :, 0]
+    flipped[:, :, 0] *= -1
+    return flipped
+
+
 def check_crops(picture_of: np.ndarray, affines: np.ndarray, size: int, pictures: int) -> None:
     """Raises ValueError where the arguments of a crop do not fit."""
     if affines.ndim != 3 or affines.shape[1:] != (2, 3) or picture_of.shape != affines.shape[:1]:
@@ -59,13 +67,20 @@ def check_crops(picture_of: np.ndarray, affines: np.ndarray, size: int, pictures
         raise ValueError(f"picture_of must index {pictures} pictures, got {picture_of.tolist()}")
 
 
-def nv12_to_rgb(luma: np.ndarray, chroma: np.ndarray, matrix: Literal["bt601", "bt709"] = "bt709") -> np.ndarray:
-    """Luma (H, W) and interleaved chroma (H/2, W/2, 2) uint8 -> (H, W, 3) float32, 0 to 255."""
-    red_cr, green_cb, green_cr, blue_cb = (np.float32(value) for value in YUV_TO_RGB[matrix])
-    wide = chroma.repeat(2, axis=0).repeat(2, axis=1)[: luma.shape[0], : luma.shape[1]].astype(np.float32) - 128
-    y = np.float32(LUMA_SCALE) * (luma.astype(np.float32) - 16)
-    cb, cr = wide[..., 0], wide[..., 1]
-    return np.clip(np.stack([y + red_cr * cr, y - green_cb * cb - green_cr * cr, y + blue_cb * cb], axis=-1), 0, 255)
+def nv12_to_rgb(
+    luma: np.ndarray,
+    chroma: np.ndarray,
+    matrix: Literal["bt601", "bt709"] = "bt709",
+    dtype: type[np.uint8] | type[np.float32] = np.float32,
+) -> np.ndarray:
+    """Luma (H, W) and interleaved chroma (H/2, W/2, 2) uint8 -> (H, W, 3), 0 to 255; uint8 is rounded."""
+    red_cr, green_cb, green_cr, blue_cb = YUV_TO_RGB[matrix]
+    colours = np.array([[0, red_cr], [-green_cb, -green_cr], [blue_cb, 0]])
+    to_rgb = np.column_stack([np.full(3, LUMA_SCALE), colours, -16 * LUMA_SCALE - 128 * colours.sum(1)])
+    height, width = luma.shape
+    wide = cv2.resize(chroma, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)[:height, :width]
+    rgb = cv2.transform(np.dstack([luma, wide]).astype(dtype, copy=False), to_rgb)
+    return rgb if dtype is np.uint8 else rgb.clip(0, 255)
 
 
 def crop_pictures(

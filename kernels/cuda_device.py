@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,6 @@ class CudaDevice(Device):
         return DLPACK_CUDA, self._index
 
     def new_stream(self) -> Any:
-        """A stream of one's own, for a group of cameras."""
         self._core.set_current()
         return self._core.create_stream()
 
@@ -196,6 +196,12 @@ class CudaDevice(Device):
             _, words = self._driver.cuGetErrorString(status)
             raise DeviceError(f"{name} failed on {self}: {words.decode() if words else status}")
         return values
+
+
+@cache
+def first_gpu() -> CudaDevice:
+    """GPU 0, one object for the whole process: arrays of two could not meet in one launch. Raises DeviceError."""
+    return CudaDevice()
 
 
 class _Graph:

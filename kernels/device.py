@@ -95,6 +95,14 @@ class DeviceArray:
             raise ValueError(f"an array of shape {self.shape} has no first {count} entries")
         return DeviceArray(self.pointer, (count, *self.shape[1:]), self.dtype, self.device, self)
 
+    def row(self, index: int) -> DeviceArray:
+        """One entry along the first axis; the same memory."""
+        if not 0 <= index < self.shape[0]:
+            raise IndexError(f"an array of shape {self.shape} has no row {index}")
+        shape = self.shape[1:]
+        offset = index * math.prod(shape) * self.dtype.itemsize
+        return DeviceArray(self.pointer + offset, shape, self.dtype, self.device, self)
+
     def reshape(self, *shape: int) -> DeviceArray:
         """The same memory under another shape."""
         if math.prod(shape) != math.prod(self.shape):
@@ -111,6 +119,10 @@ class Device(ABC):
     def dlpack_device(self) -> tuple[int, int]:
         """(type, index) as DLPack counts devices."""
         return DLPACK_CPU, 0
+
+    @abstractmethod
+    def new_stream(self) -> Any:
+        """A queue of work of its own, for a group of cameras: what is queued there does not wait for other streams."""
 
     @abstractmethod
     def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:

@@ -80,6 +80,9 @@ class HostDevice(Device):
     def copy(self, target: DeviceArray, source: DeviceArray, stream: Any = None) -> None:
         ctypes.memmove(target.pointer, source.pointer, source.nbytes)
 
+    def new_stream(self) -> Any:
+        return object()  # every call is done when it returns
+
     def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
         return np.empty(shape, dtype)
 

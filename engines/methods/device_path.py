@@ -1,16 +1,16 @@
 """From pictures on a device to bodies without leaving it: crops, trunk, points, lifter, place, mesh, agreement.
 
-    crop_normalize -> trunk -> decode_heatmaps -> lift_prepare -> lifter -> lift_finish -> body_transforms -> skin
-    -> agreement
+    crop_normalize -> trunk -> average_mirror -> decode_heatmaps -> lift_prepare -> lifter -> lift_finish
+    -> body_transforms -> skin -> agreement
 
 The host sends some hundred bytes per person (where to crop, with which camera) and takes back the parameters. It waits
-once per call, at the end. The same code runs on a GPU and, for proof, on the kernels' twin on the CPU. The pictures'
-mirror images are not averaged in: this is the path of ``--fast``.
+once per batch, at the end; where people overlap it then reads the heatmaps of these, parts them
+(`engines.methods.grouping`) and sends the points back to be lifted again: two waits more. The same code runs on a GPU
+and, for proof, on the kernels' twin on the CPU.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,24 +22,25 @@ from engines.body.skin_mesh import skin_mesh
 from engines.camera import Intrinsics
 from engines.methods.bilayer import MIN_CONFIDENCE, OPENING
 from engines.methods.bodies import Bodies
+from engines.methods.device_lane import Lane, make_lanes
 from engines.methods.device_views import agreement_cameras, crop_views
+from engines.methods.evidence import MIRROR_ORDERS
+from engines.methods.grouping import find_rivals, part_people
 from engines.methods.trunk_method import SILHOUETTE_LEVEL
-from engines.runtime.device_call import BoundEngine
 from engines.runtime.engine import Engine
-from kernels.crop_normalize import crop_to_source
-from kernels.crop_pictures import CropFormat, square_affines
-from kernels.device import Device, DeviceArray, DeviceMemoryError
-from kernels.launch.agreement import CAMERA_FLOATS, agreement
+from kernels.crop_normalize import crop_to_source, source_to_crop
+from kernels.crop_pictures import CropFormat, mirrored, square_affines
+from kernels.device import Device
+from kernels.launch.agreement import agreement
+from kernels.launch.average_mirror import average_mirror
 from kernels.launch.crop_pictures import DevicePicture, crop_pictures
 from kernels.launch.decode_heatmaps import decode_heatmaps
-from kernels.launch.lift import VIEW_FLOATS, lift_finish, lift_prepare
-from kernels.launch.skin import JOINTS, DeviceSkinMesh, body_transforms, skin
+from kernels.launch.lift import lift_finish, lift_prepare
+from kernels.launch.skin import DeviceSkinMesh, body_transforms, skin
 
-log = logging.getLogger(__name__)
-
-POINTS = 41
-SIZES = (1, 4, 16, 64)
-"""Batches that engines are bound for: a crowd must not make a single person wait for a full batch."""
+TRUNK_BATCHES = {False: (1, 4, 16, 64), True: (2, 4, 16, 64)}
+"""Crops that trunks are bound for, without mirror images and with them: a crowd must not make a single person wait for
+a full batch. All are sizes that TensorRT engines are tuned to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,29 +56,35 @@ class Seen:
     """(B,) float32, with the segmentation; NaN where neither body nor segmentation covers anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Lane:
-    """Everything that a batch of one size needs, made once."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Squares:
+    """Whom to look at: squares of pictures."""
 
-    trunk: BoundEngine
-    lifter: BoundEngine
-    views: DeviceArray
-    cameras: DeviceArray
-    points: DeviceArray
-    pose: DeviceArray
-    translation: DeviceArray
-    vertices: DeviceArray
-    counts: DeviceArray
-    host: dict[str, np.ndarray]
-    """Pinned: what goes in (views, cameras) and what comes back."""
+    picture_of: np.ndarray
+    intrinsics: list[Intrinsics]
+    centers_px: np.ndarray
+    sides_px: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.picture_of)
+
+    def __getitem__(self, rows: slice) -> _Squares:
+        return _Squares(
+            picture_of=self.picture_of[rows],
+            intrinsics=self.intrinsics[rows],
+            centers_px=self.centers_px[rows],
+            sides_px=self.sides_px[rows],
+        )
 
 
 class DevicePath:
     """``trunk`` and ``lifter`` must reach ``device``; one thread at a time.
 
-    ``stream``: all work goes there; give each group of cameras its own. ``most_people``: of one batch; halved, with a
-    warning, while memory does not allow it. Raises ValueError for a lifter that reads anything but points, camera and
-    features, EngineError where an engine does not run on the device, DeviceMemoryError where not even one person fits.
+    ``mirror``: look at the mirror image of each crop too, as `engines.methods.evidence.TrunkReader`. ``stream``: all
+    work goes there; give each group of cameras its own. ``most_people``: of one batch, default: what the largest trunk
+    batch holds; halved, with a warning, while memory does not allow it. People of different batches are not parted.
+    Raises ValueError for a lifter that reads anything but points, camera and features, EngineError where an engine does
+    not run on the device, DeviceMemoryError where not even one person fits.
     """
 
     def __init__(
@@ -87,7 +94,8 @@ class DevicePath:
         body: BodyModel,
         device: Device,
         *,
-        most_people: int = SIZES[-1],
+        mirror: bool,
+        most_people: int | None = None,
         stream: Any = None,
     ) -> None:
         names = {spec.name for spec in lifter.inputs}
@@ -95,15 +103,23 @@ class DevicePath:
             raise ValueError(
                 f"the lifter reads {sorted(names)}, on a device it can have points, camera and the trunk's features"
             )
-        if most_people < 1:
+        views = 2 if mirror else 1
+        sizes = [batch // views for batch in TRUNK_BATCHES[mirror]]
+        most = sizes[-1] if most_people is None else most_people
+        if most < 1:
             raise ValueError(f"most_people is {most_people}, it must be at least 1")
-        self._device, self._stream = device, stream
-        self._engines = trunk, lifter
+        self._device, self._stream, self._mirror = device, stream, mirror
         size = trunk.inputs[0].shape[1]
         assert size is not None
         self.size_px = size
         self._mesh = DeviceSkinMesh.upload(skin_mesh(body, SILHOUETTE_LEVEL), device, stream)
-        self._lanes = self._make_lanes(most_people)
+        sizes = [*(size for size in sizes if size < most), most]
+        vertices = self._mesh.vertex_count
+        self._lanes = make_lanes(trunk, lifter, device, sizes, views=views, vertices=vertices, stream=stream)
+        self._heatmaps: list[np.ndarray] = []
+        """Pinned, one per person of the largest crowd so far."""
+        for each in {None, stream}:  # engines are bound on the device's own stream
+            device.synchronize(each)
 
     @property
     def most_people(self) -> int:
@@ -119,115 +135,103 @@ class DevicePath:
         sides_px: np.ndarray,
     ) -> Seen:
         """People in squares of ``pictures``: picture_of (B,), centers_px (B, 2), sides_px (B,), one camera each."""
-        count, most = len(picture_of), self.most_people
-        if not count:
+        squares = _Squares(picture_of=picture_of, intrinsics=intrinsics, centers_px=centers_px, sides_px=sides_px)
+        if not len(squares):
             raise ValueError("there is nobody to look at; do not call with no crops")
-        parts = []
-        for start in range(0, count, most):
-            rows = slice(start, start + most)
-            parts.append(self._run(pictures, picture_of[rows], intrinsics[rows], centers_px[rows], sides_px[rows]))
+        most = self.most_people
+        parts = [self._run(pictures, squares[start : start + most]) for start in range(0, len(squares), most)]
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        points = joined["points"]
-        for row in range(count):
-            points[row, :, :2] = crop_to_source(points[row, :, :2], centers_px[row], sides_px[row], self.size_px)
         iou = joined["counts"][:, 0] / np.where(joined["counts"][:, 1], joined["counts"][:, 1], np.nan)
-        bodies = Bodies(
-            pose=joined["pose"], betas=joined["betas"], translation=joined["translation"], joints=joined["joints"]
+        bodies = Bodies(**{name: joined[name] for name in ("pose", "betas", "translation", "joints")})
+        return Seen(
+            bodies=bodies,
+            points_px=joined["points"],
+            depth_m=joined["depth"],
+            silhouette_iou=iou.astype(np.float32),
         )
-        return Seen(bodies=bodies, points_px=points, depth_m=joined["depth"], silhouette_iou=iou.astype(np.float32))
 
-    def _run(
-        self,
-        pictures: Sequence[DevicePicture],
-        picture_of: np.ndarray,
-        intrinsics: list[Intrinsics],
-        centers_px: np.ndarray,
-        sides_px: np.ndarray,
-    ) -> dict[str, np.ndarray]:
-        count, device, stream = len(picture_of), self._device, self._stream
+    def _run(self, pictures: Sequence[DevicePicture], squares: _Squares) -> dict[str, np.ndarray]:
+        """One batch; `points` in source pixels."""
+        count = len(squares)
         lane = self._lanes[min(size for size in self._lanes if size >= count)]
-        host = {name: array[:count] for name, array in lane.host.items()}
-        parts = lane.trunk.outputs["parts"].first(count)
-        host["views"][:] = crop_views(intrinsics, centers_px, sides_px, self.size_px)
-        host["cameras"][:] = agreement_cameras(host["views"], self.size_px, parts.shape[-1])
-        views, cameras = lane.views.first(count), lane.cameras.first(count)
-        device.write(views, host["views"], stream)
-        device.write(cameras, host["cameras"], stream)
+        self._look(lane, pictures, squares)
+        said = self._lift(lane, count)
+        where = squares.centers_px[:, None], squares.sides_px[:, None, None], self.size_px
+        points = said["points"].copy()
+        points[..., :2] = crop_to_source(points[..., :2], *where)
+        picture_of, centers, sides = squares.picture_of.tolist(), squares.centers_px, squares.sides_px
+        if rivals := find_rivals(points, centers, sides, picture_of):
+            heatmaps = self._heatmaps_of(lane, list(rivals))
+            points = part_people(points, heatmaps, centers, sides, picture_of)
+            parted = lane.host["points"][:count]
+            parted[:] = points
+            parted[..., :2] = source_to_crop(points[..., :2], *where)
+            self._device.write(lane.points.first(count), parted, self._stream)
+            said = self._lift(lane, count)
+        return said | {"points": points}
 
-        crop_pictures(
-            pictures,
-            picture_of,
-            square_affines(centers_px, sides_px, self.size_px),
-            self.size_px,
-            CropFormat(),
-            out=lane.trunk.inputs["crops"].first(count),
-            stream=stream,
-        )
+    def _look(self, lane: Lane, pictures: Sequence[DevicePicture], squares: _Squares) -> None:
+        """Queues all up to the points."""
+        count, device, stream = len(squares), self._device, self._stream
+        heads, centers, sides = lane.trunk.outputs, squares.centers_px, squares.sides_px
+        views, cameras = lane.host["views"][:count], lane.host["cameras"][:count]
+        views[:] = crop_views(squares.intrinsics, centers, sides, self.size_px)
+        cameras[:] = agreement_cameras(views, self.size_px, heads["parts"].shape[-1])
+        device.write(lane.views.first(count), views, stream)
+        device.write(lane.cameras.first(count), cameras, stream)
+        affines, picture_of = square_affines(centers, sides, self.size_px), squares.picture_of
+        if self._mirror:
+            affines = np.concatenate([affines, mirrored(affines, self.size_px)])
+            picture_of = np.concatenate([picture_of, picture_of])
+        crops = lane.trunk.inputs["crops"].first(len(affines))
+        crop_pictures(pictures, picture_of, affines, self.size_px, CropFormat(), out=crops, stream=stream)
         lane.trunk.run(stream)
-        points = lane.points.first(count)
-        decode_heatmaps(lane.trunk.outputs["heatmaps"].first(count), self.size_px, out=points, stream=stream)
-        depth, inputs = lane.trunk.outputs["depth"].first(count), lane.lifter.inputs["points"].first(count)
+        if self._mirror:
+            for name, order in MIRROR_ORDERS.items():
+                average_mirror(heads[name].first(2 * count), order, stream=stream)
+        decode_heatmaps(heads["heatmaps"].first(count), self.size_px, out=lane.points.first(count), stream=stream)
+
+    def _lift(self, lane: Lane, count: int) -> dict[str, np.ndarray]:
+        """From the lane's points on; waits for all of it."""
+        device, stream = self._device, self._stream
+        heads = {name: array.first(count) for name, array in lane.trunk.outputs.items()}
+        inputs = {name: array.first(count) for name, array in lane.lifter.inputs.items()}
+        views, points = lane.views.first(count), lane.points.first(count)
         lift_prepare(
             points,
-            depth,
+            heads["depth"],
             views,
-            inputs,
-            lane.lifter.inputs["camera"].first(count),
+            inputs["points"],
+            inputs["camera"],
             min_confidence=MIN_CONFIDENCE,
             opening=OPENING,
             stream=stream,
         )
-        if (features := lane.lifter.inputs.get("features")) is not None:
-            device.copy(features.first(count), lane.trunk.outputs["features"].first(count), stream)
+        if "features" in inputs:
+            device.copy(inputs["features"], heads["features"], stream)
         lane.lifter.run(stream)
         said = {name: array.first(count) for name, array in lane.lifter.outputs.items()}
         pose, translation = lane.pose.first(count), lane.translation.first(count)
-        lift_finish(said, inputs, views, pose, translation, stream=stream)
+        lift_finish(said, inputs["points"], views, pose, translation, stream=stream)
         transforms, joints = body_transforms(pose, said["betas"], translation, self._mesh, stream=stream)
         vertices = skin(transforms, said["betas"], self._mesh, out=lane.vertices.first(count), stream=stream)
         counts = lane.counts.first(count)
-        agreement(vertices, cameras, parts, counts, stream=stream)
+        agreement(vertices, lane.cameras.first(count), heads["parts"], counts, stream=stream)
 
         back = {"pose": pose, "betas": said["betas"], "translation": translation, "joints": joints}
-        back |= {"points": points, "depth": depth, "counts": counts}
+        back |= {"points": points, "depth": heads["depth"], "counts": counts}
         for name, array in back.items():
-            device.read(host[name], array, stream)
+            device.read(lane.host[name][:count], array, stream)
         device.synchronize(stream)
-        return {name: host[name].copy() for name in back}
+        return {name: lane.host[name][:count].copy() for name in back}
 
-    def _make_lanes(self, most: int) -> dict[int, _Lane]:
-        lanes: dict[int, _Lane] = {}
-        for wanted in (*(size for size in SIZES if size < most), most):
-            count = wanted
-            while count > max(lanes, default=0):
-                try:
-                    lanes[count] = self._lane(count)
-                except DeviceMemoryError as error:
-                    if count == 1:
-                        raise
-                    log.warning("no memory for batches of %d people, halving: %s", count, error)
-                    count //= 2
-            if count < wanted:
-                break
-        return lanes
-
-    def _lane(self, count: int) -> _Lane:
-        device = self._device
-        trunk, lifter = (engine.bind(count, device) for engine in self._engines)
-        # The rows of a batch that nobody fills must hold numbers.
-        for array in (*trunk.inputs.values(), *lifter.inputs.values()):
-            device.fill(array, 0)
-        shapes: dict[str, tuple[int, ...]] = {
-            "views": (count, VIEW_FLOATS),
-            "cameras": (count, CAMERA_FLOATS),
-            "points": (count, POINTS, 3),
-            "pose": (count, JOINTS, 3),
-            "translation": (count, 3),
-        }
-        made = {name: device.empty(shape, np.float32) for name, shape in shapes.items()}
-        counts = device.empty((count, 2), np.int32)
-        shapes |= {"betas": lifter.outputs["betas"].shape, "joints": (count, JOINTS, 3), "depth": (count, POINTS)}
-        host = {name: device.pinned(shape, np.float32) for name, shape in shapes.items()}
-        host["counts"] = device.pinned((count, 2), np.int32)
-        vertices = device.empty((count, self._mesh.vertex_count, 3), np.float32)
-        return _Lane(trunk, lifter, vertices=vertices, counts=counts, host=host, **made)
+    def _heatmaps_of(self, lane: Lane, rows: list[int]) -> dict[int, np.ndarray]:
+        """Row -> (41, n, n) of the lane's heatmaps, on the host; waits."""
+        maps = lane.trunk.outputs["heatmaps"]
+        while len(self._heatmaps) < len(rows):
+            self._heatmaps.append(self._device.pinned(maps.shape[1:], np.float32))
+        found = dict(zip(rows, self._heatmaps, strict=False))
+        for row, target in found.items():
+            self._device.read(target, maps.row(row), self._stream)
+        self._device.synchronize(self._stream)
+        return found

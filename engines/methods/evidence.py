@@ -16,6 +16,7 @@ from engines.runtime import Engine
 from kernels.average_mirror import average_mirror
 from kernels.crop_normalize import crop_batch
 from kernels.decode_heatmaps import decode_heatmaps
+from kernels.launch.crop_pictures import AnyPicture
 
 MIRROR_ORDERS = {"heatmaps": POINT_MIRROR, "depth": POINT_MIRROR, "parts": PART_MIRROR}
 """The trunk's outputs that change in a mirror, and what each channel is there."""
@@ -25,8 +26,8 @@ MIRROR_ORDERS = {"heatmaps": POINT_MIRROR, "depth": POINT_MIRROR, "parts": PART_
 class CropRequest:
     """A square of a picture around one person, the side already padded."""
 
-    image: np.ndarray
-    """(H, W, 3) uint8 RGB."""
+    image: AnyPicture
+    """(H, W, 3) uint8 RGB; methods of the host copy what lies on a device."""
     center_px: np.ndarray
     """(2,) pixels."""
     side_px: float
@@ -77,7 +78,9 @@ def cut_crops(requests: list[CropRequest], size_px: int) -> np.ndarray:
     for picture in {id(request.image): request.image for request in requests}.values():
         rows = [row for row, request in enumerate(requests) if request.image is picture]
         centers = np.stack([requests[row].center_px for row in rows])
-        crops[rows] = crop_batch(picture, centers, np.array([requests[row].side_px for row in rows]), size_px)
+        crops[rows] = crop_batch(
+            np.asarray(picture), centers, np.array([requests[row].side_px for row in rows]), size_px
+        )
     return crops
 
 

@@ -9,7 +9,7 @@ claim, they claim by their own weighted heatmaps, hence two rounds.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -29,19 +29,10 @@ SAME_SHARE = 0.7
 side), both show one person: that is the tracker's business, and neither may take points from the other."""
 
 
-def part_people(
-    points_px: np.ndarray,
-    heatmaps: np.ndarray,
-    centers_px: np.ndarray,
-    sides_px: np.ndarray,
-    pictures: Sequence[Hashable],
-) -> np.ndarray:
-    """Points of people who overlap, read again so that nobody takes another one's limbs.
-
-    points_px (B, 41, 3) x, y in source pixels and mass in the peak, of heatmaps (B, 41, n, n) of square crops with
-    centers_px (B, 2) and sides_px (B,); crops of equal ``pictures`` show the same picture. Returns the points; rows of
-    people who stand alone are as they were, and where there are no others, it is the array that was given.
-    """
+def find_rivals(
+    points_px: np.ndarray, centers_px: np.ndarray, sides_px: np.ndarray, pictures: Sequence[Hashable]
+) -> dict[int, list[int]]:
+    """Row -> rows of others whose crops overlap its own and show somebody else; arguments as `part_people`."""
     count = len(points_px)
     rivals = {
         i: [
@@ -51,7 +42,24 @@ def part_people(
         ]
         for i in range(count)
     }
-    rivals = {i: others for i, others in rivals.items() if others}
+    return {i: others for i, others in rivals.items() if others}
+
+
+def part_people(
+    points_px: np.ndarray,
+    heatmaps: np.ndarray | Mapping[int, np.ndarray],
+    centers_px: np.ndarray,
+    sides_px: np.ndarray,
+    pictures: Sequence[Hashable],
+) -> np.ndarray:
+    """Points of people who overlap, read again so that nobody takes another one's limbs.
+
+    points_px (B, 41, 3) x, y in source pixels and mass in the peak, of heatmaps (B, 41, n, n) of square crops with
+    centers_px (B, 2) and sides_px (B,); crops of equal ``pictures`` show the same picture. Of the heatmaps the rows of
+    `find_rivals` are enough. Returns the points; rows of people who stand alone are as they were, and where there are
+    no others, it is the array that was given.
+    """
+    rivals = find_rivals(points_px, centers_px, sides_px, pictures)
     if not rivals:
         return points_px
     # Cells first, points last: OpenCV's order.

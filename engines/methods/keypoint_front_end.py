@@ -49,7 +49,7 @@ class KeypointFrontEnd:
         x, y = (long - width) // 2, (long - height) // 2
         for row, request in enumerate(requests):
             side = np.array([request.side_px * self._form.margin])
-            square = crop_batch(request.image, request.center_px[None], side, long)[0]
+            square = crop_batch(np.asarray(request.image), request.center_px[None], side, long)[0]
             out[row] = square[y : y + height, x : x + width]
         return out
 

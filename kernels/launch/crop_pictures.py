@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from kernels.check import check_array
-from kernels.crop_pictures import CropFormat, check_crops
+from kernels.crop_pictures import CropFormat, check_crops, nv12_to_rgb
 from kernels.device import DeviceArray, blocks
 
 _FORMATS = {"uint8": 0, "float16": 1, "float32": 2}
@@ -40,11 +41,35 @@ class DevicePicture:
         if self.chroma is not None and (self.chroma.shape != chroma or self.chroma.dtype != np.uint8):
             raise ValueError(f"chroma must be {chroma} uint8, got {self.chroma.shape} {self.chroma.dtype}")
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the picture as an array: (H, W, 3)."""
+        return self.pixels.shape[0], self.width, 3
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of that array."""
+        return np.dtype(np.uint8)
+
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+        """(H, W, 3) uint8 RGB on the host, for those who draw: waits for the copy."""
+        device = self.pixels.device
+        device.follow_default_stream()
+        pixels = device.download(self.pixels)
+        if self.chroma is None:
+            return np.ascontiguousarray(pixels[:, : 3 * self.width]).reshape(self.shape)
+        chroma = device.download(self.chroma)[:, : -(-self.width // 2) * 2]
+        return nv12_to_rgb(pixels[:, : self.width], chroma.reshape(len(chroma), -1, 2), self.matrix, np.uint8)
+
     def row(self) -> list[int]:
         """As the kernel's table has it."""
         height, pitch = self.pixels.shape
         chroma = 0 if self.chroma is None else self.chroma.pointer
         return [self.pixels.pointer, chroma, self.width, height, pitch, int(self.matrix == "bt709")]
+
+
+AnyPicture = np.ndarray | DevicePicture
+"""(H, W, 3) uint8 RGB: on the host, or where a decoder left it; ``np.asarray`` brings either to the host."""
 
 
 def crop_pictures(

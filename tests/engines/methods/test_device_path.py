@@ -20,7 +20,7 @@ from engines.methods import WEIGHTS, CropRequest
 from engines.methods.bilayer import BilayerLifter
 from engines.methods.device_method import DeviceMethod
 from engines.methods.device_path import DevicePath
-from engines.methods.evidence import TrunkReader
+from engines.methods.evidence import TrunkReader, cut_crops
 from engines.methods.trunk_method import TrunkMethod
 from engines.runtime import EngineUnavailable, load_engine
 from kernels.device import DeviceMemoryError
@@ -91,9 +91,38 @@ def engines():
         one.close()
 
 
-def plainly(engines, requests):
+class Watched(HostDevice):
+    """Counts how often the host waits and what comes back; all work must go to the stream that was made last."""
+
+    waits, back, theirs = 0, 0, None
+
+    def new_stream(self):
+        self.theirs = super().new_stream()
+        return self.theirs
+
+    def synchronize(self, stream=None):
+        self.waits += 1
+
+    def read(self, target, source, stream=None):
+        assert stream is self.theirs
+        self.back += source.nbytes
+        super().read(target, source, stream)
+
+    def write(self, target, source, stream=None):
+        assert stream is self.theirs
+        super().write(target, source, stream)
+
+    def _start(self, *what):
+        assert what[-1] is self.theirs
+        super()._start(*what)
+
+    def download(self, array, stream=None):
+        raise AssertionError("waits for what it copies")
+
+
+def plainly(engines, requests, **options):
     body = load_body()
-    method = TrunkMethod(TrunkReader(engines[0], mirror=False), BilayerLifter(engines[1], body), body)
+    method = TrunkMethod(TrunkReader(engines[0], **{"mirror": False} | options), BilayerLifter(engines[1], body), body)
     return method.estimate(requests, {})
 
 
@@ -112,37 +141,53 @@ def nearly_the_same(found, wanted):
 
 
 def test_rgb_pictures_give_the_bodies_of_the_plain_path(engines, requests, plain):
-    method = DeviceMethod(*engines, load_body(), HostDevice(), most_people=4)
+    method = DeviceMethod(*engines, load_body(), HostDevice(), mirror=False, most_people=4)
     nearly_the_same(method.estimate(requests, {}), plain)
     # Once more in reverse: nothing of the first call is left in the buffers.
     nearly_the_same(method.estimate(requests[::-1], {}), plain[::-1])
 
 
+def test_mirror_images_are_averaged_as_on_the_plain_path(engines, requests, plain):
+    wanted = plainly(engines, requests[:3], mirror=True)
+    assert max(np.abs(one.joints - other.joints).max() for one, other in zip(wanted, plain, strict=False)) > METRES
+    for most_people in (3, 2):  # of one batch, and in turns
+        method = DeviceMethod(*engines, load_body(), HostDevice(), mirror=True, most_people=most_people)
+        nearly_the_same(method.estimate(requests[:3], {}), wanted)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_people_who_overlap_are_parted_as_on_the_plain_path(engines, requests, mirror):
+    """One person twice in a picture, at arm's length, and once alone in another."""
+    side = int(requests[0].side_px)
+    step = side // 5
+    (crop,) = cut_crops(requests[:1], side)
+    picture = np.concatenate([crop[:, : (side + step) // 2], crop[:, (side - step) // 2 :]], 1)
+    both = [replace(requests[0], image=picture, center_px=np.array([x, side / 2])) for x in (side / 2, side / 2 + step)]
+    asked = [both[0], requests[-1], both[1]]
+    wanted = plainly(engines, asked, mirror=mirror)
+    unparted = plainly(engines, asked, mirror=mirror, part=False)
+    assert np.abs(wanted[0].points_px - unparted[0].points_px).max() > 1
+    device = Watched()
+    method = DeviceMethod(*engines, load_body(), device, mirror=mirror, most_people=4)
+    device.waits = 0
+    nearly_the_same(method.estimate(asked, {}), wanted)
+    assert device.waits == 3
+    # The lane is as good as new afterwards.
+    nearly_the_same(method.estimate(requests[:3], {}), plainly(engines, requests[:3], mirror=mirror))
+
+
 def test_whole_people_differ_by_what_the_two_filters_differ(engines, frame):
     """The kernel averages more samples than the CPU's halving: some grey levels, some millimetres."""
     requests = squares(frame, lambda box: 1.2 * float((box[2:] - box[:2]).max()))
-    found = DeviceMethod(*engines, load_body(), HostDevice(), most_people=4).estimate(requests, {})
+    found = DeviceMethod(*engines, load_body(), HostDevice(), mirror=False, most_people=4).estimate(requests, {})
     for one, other in zip(found, plainly(engines, requests), strict=True):
         assert np.linalg.norm(one.joints - other.joints, axis=-1).mean() < 0.1
         assert one.silhouette_iou == pytest.approx(other.silhouette_iou, abs=0.05)
 
 
 def test_the_host_waits_once_per_call_and_takes_back_parameters_alone(engines, requests):
-    class Watched(HostDevice):
-        waits, back = 0, 0
-
-        def synchronize(self, stream=None):
-            self.waits += 1
-
-        def read(self, target, source, stream=None):
-            self.back += source.nbytes
-            super().read(target, source, stream)
-
-        def download(self, array, stream=None):
-            raise AssertionError("waits for what it copies")
-
     device = Watched()
-    method = DeviceMethod(*engines, load_body(), device, most_people=4)
+    method = DeviceMethod(*engines, load_body(), device, mirror=False, most_people=4)
     device.waits = device.back = 0
     method.estimate(requests[:3], {})
     assert device.waits == 1
@@ -150,7 +195,7 @@ def test_the_host_waits_once_per_call_and_takes_back_parameters_alone(engines, r
 
 
 def test_a_small_batch_serves_many_people_in_turns(engines, requests, plain):
-    method = DeviceMethod(*engines, load_body(), HostDevice(), most_people=1)
+    method = DeviceMethod(*engines, load_body(), HostDevice(), mirror=False, most_people=1)
     nearly_the_same(method.estimate(requests, {}), plain)
 
 
@@ -161,7 +206,7 @@ def test_nv12_as_a_decoder_leaves_it(engines, small, requests, plain):
     height, width = small[0].image.shape[:2]
     device = HostDevice()
     planes = device.upload(nv12[:height]), device.upload(nv12[height:])
-    path = DevicePath(*engines, load_body(), device, most_people=4)
+    path = DevicePath(*engines, load_body(), device, mirror=False, most_people=4)
     seen = path(
         [DevicePicture(pixels=planes[0], chroma=planes[1], width=width)],
         np.zeros(len(requests), int),
@@ -191,19 +236,19 @@ def test_too_little_memory_halves_the_batch_and_says_so(engines, requests, plain
     """A device with room for some of the batches alone."""
     device = HostDevice(memory=9_000_000)
     with caplog.at_level(logging.WARNING):
-        path = DevicePath(*engines, load_body(), device, most_people=16)
+        path = DevicePath(*engines, load_body(), device, mirror=False, most_people=16)
     assert path.most_people in (4, 8)
     assert any("halving" in record.message for record in caplog.records)
     with pytest.raises(DeviceMemoryError):
-        DevicePath(*engines, load_body(), HostDevice(memory=100_000))
+        DevicePath(*engines, load_body(), HostDevice(memory=100_000), mirror=False)
 
 
 def test_what_the_path_refuses(engines):
     body, device = load_body(), HostDevice()
     with pytest.raises(ValueError, match="the lifter reads"):
-        DevicePath(engines[0], engines[0], body, device)
+        DevicePath(engines[0], engines[0], body, device, mirror=False)
     with pytest.raises(ValueError, match="most_people is 0"):
-        DevicePath(*engines, body, device, most_people=0)
+        DevicePath(*engines, body, device, mirror=False, most_people=0)
 
 
 def test_an_engine_of_the_cpu_is_not_bound_to_a_gpu(engines):
