@@ -24,6 +24,20 @@ def test_rtsp(rtsp, transport):
     assert states == [("opening", ""), ("running", ""), ("ended", "")]
 
 
+def test_packets_lost_over_udp_cost_pictures_not_the_stream(rtsp):
+    """One packet in twenty: pictures are damaged or missing until the next keyframe, and on it goes."""
+    rtsp.start("--size", "640x480", "--loss", "0.05")
+    source, states = live(f"rtsp://127.0.0.1:{rtsp.port}/live", transport="udp", stall_s=30)
+    source.open()
+    first = read_until(source, lambda frame: frame.index >= 3)
+    last = read_until(source, lambda frame: frame.pts_s > first.pts_s + 3)
+    source.close()
+    assert states == [("opening", ""), ("running", ""), ("ended", "")]
+    assert last.size == (640, 480) and last.index > first.index
+    rtsp.process.kill()
+    assert rtsp.process.stdout.read().count(b"lost\n") >= 5
+
+
 def test_a_wrong_password_is_said_without_saying_it(rtsp, caplog):
     rtsp.start("--login", "me:secret")
     with pytest.raises(SourceError, match="401") as info:
