@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 WINDOW_RADIUS = 2
@@ -16,21 +18,23 @@ def decode_heatmaps(probability: np.ndarray, size_px: float, radius: int = WINDO
     """
     batch, points, height, width = probability.shape
     flat = probability.reshape(batch * points, height * width)
-    peak = flat.argmax(1)
-    peak_y, peak_x = np.divmod(peak, width)
-    offsets = np.arange(-radius, radius + 1)
-    rows, columns = peak_y[:, None] + offsets, peak_x[:, None] + offsets
-    maps = probability.reshape(batch * points, height, width)
-    window = maps[
-        np.arange(batch * points)[:, None, None],
-        rows.clip(0, height - 1)[:, :, None],
-        columns.clip(0, width - 1)[:, None, :],
-    ]
-    # What lies outside the map has no mass.
-    window *= ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-    mass = window.sum((1, 2))
+    peak_y, peak_x = np.divmod(flat.argmax(1), width)
+    offset_y, offset_x, moments = _window(radius)
+    rows, columns = peak_y[:, None] + offset_y, peak_x[:, None] + offset_x
+    # What lies outside the map has no mass; as unsigned numbers, those below zero are large.
+    inside = (rows.view(np.uint64) < height) & (columns.view(np.uint64) < width)
+    cells = np.arange(0, flat.size, height * width)[:, None] + rows * width + columns
+    x, y, mass = ((flat.reshape(-1).take(cells, mode="clip") * inside) @ moments).T
     safe = np.maximum(mass, 1e-9)
-    x = peak_x + 0.5 + window.sum(1) @ offsets / safe
-    y = peak_y + 0.5 + window.sum(2) @ offsets / safe
-    decoded = np.stack([x * (size_px / width), y * (size_px / height), np.minimum(mass, 1.0)], 1)
-    return decoded.reshape(batch, points, 3).astype(np.float32)
+    decoded = np.empty((len(flat), 3), np.float32)
+    decoded[:, 0] = (peak_x + 0.5 + x / safe) * (size_px / width)
+    decoded[:, 1] = (peak_y + 0.5 + y / safe) * (size_px / height)
+    decoded[:, 2] = np.minimum(mass, 1)
+    return decoded.reshape(batch, points, 3)
+
+
+@cache
+def _window(radius: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Offsets y, x of the cells of a window, and (cells, 3) float32: the weights that sum x, y and mass."""
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].reshape(2, -1)
+    return y, x, np.stack([x, y, np.ones_like(x)], 1).astype(np.float32)
