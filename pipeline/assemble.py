@@ -40,6 +40,8 @@ PICTURE_QUEUE = 4
 PUBLISH_QUEUE = 4
 RECORD_QUEUE = 256
 VIEW_ADDRESS = "tcp://127.0.0.1:*"
+STREAM_MARK = "{stream}"
+"""In the name of the pose log: a log of its own for each source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,19 +232,26 @@ def _add_files(assembly: Assembly, config: RunConfig, body: BodyModel) -> None:
         weights = getattr(assembly.estimator, "weights", {})
         metadata = skeleton_record(body_model=body.identity, method=config.method, weights=weights)
         policy = QueuePolicy.BLOCK if finite else QueuePolicy.DROP_NEWEST_LOUDLY
-        recorder = Recorder(
-            outputs.record,
-            metadata=metadata,
-            rotate_bytes=round(config.rotate_mb * 1e6),
-            rotate_s=config.rotate_minutes * 60,
-        )
-        _add(assembly, recorder, RECORD_QUEUE, policy)
-        for source in sources:
-            recorder.note_state(source.stream, source.state.value, source.trouble)
-            source.on_state.append(
-                lambda source, state: recorder.note_state(source.stream, state.value, source.trouble)
+
+        def record(path: Path, recorded: list[Source], stream: str | None = None) -> None:
+            recorder = Recorder(
+                path,
+                metadata=metadata,
+                rotate_bytes=round(config.rotate_mb * 1e6),
+                rotate_s=config.rotate_minutes * 60,
             )
-        assembly.artefacts.append(("pose log", f"{outputs.record}   (bodystream log info {outputs.record})"))
+            _add(assembly, recorder, RECORD_QUEUE, policy, stream=stream)
+            for source in recorded:
+                recorder.note_state(source.stream, source.state.value, source.trouble)
+                source.on_state.append(lambda src, state: recorder.note_state(src.stream, state.value, src.trouble))
+            assembly.artefacts.append(("pose log", f"{path}   (bodystream log info {path})"))
+
+        if STREAM_MARK in outputs.record.name:
+            for source in sources:
+                name = outputs.record.name.replace(STREAM_MARK, source.stream)
+                record(outputs.record.with_name(name), [source], source.stream)
+        else:
+            record(outputs.record, sources)
     if outputs.overlay is not None:
         from pipeline.sinks.overlay import OverlayWriter
 

@@ -131,7 +131,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     keys: Annotated[str | None, Meta(description="key folder (bodystream keys new): publish to its clients only")] = (
         None
     )
-    record: Annotated[str | None, Meta(description="pose log to write, PATH.mcap")] = None
+    record: Annotated[
+        str | None, Meta(description="pose log to write, PATH.mcap; PATH-{stream}.mcap: one per source")
+    ] = None
     rotate_mb: Annotated[
         float, Meta(ge=0, description="begin a new pose log (PATH.0001.mcap, ...) after so many megabytes; 0: never")
     ] = 0

@@ -102,28 +102,39 @@ class RunCollector:
         reconnects = CounterMetricFamily(
             "bodystream_source_reconnects", "How often a lost camera came back.", labels=["stream"]
         )
+        policy = GaugeMetricFamily(
+            "bodystream_source_policy",
+            "1 for what the source does when the estimator is busy: latest drops for the newest frame, block waits.",
+            labels=["stream", "policy"],
+        )
         for source in self._runner.sources:
+            policy.add_metric([source.stream, source.delivery.name.lower()], 1)
             now = source.state
             for one in SourceState:
                 state.add_metric([source.stream, one.value], float(one is now))
             reconnects.add_metric([source.stream], source.reconnects)
-        yield from (state, reconnects)
+        yield from (state, reconnects, policy)
 
     def _sinks(self) -> Iterator[Metric]:
         written = CounterMetricFamily("bodystream_results_written", "Results a sink has taken.", labels=["sink"])
         dropped = CounterMetricFamily("bodystream_results_dropped", "Results a sink was too slow for.", labels=["sink"])
         up = GaugeMetricFamily("bodystream_sink_up", "0 for a sink that broke.", labels=["sink"])
+        logs = []
         for sink in self._runner.sinks:
             written.add_metric([sink.name], sink.written)
             dropped.add_metric([sink.name], sink.dropped)
             up.add_metric([sink.name], float(sink.error is None))
             if (counters := getattr(sink.sink, "counters", None)) is not None:
-                yield CounterMetricFamily("bodystream_log_bytes", "Bytes of pose log.", counters.bytes_written)
-                yield CounterMetricFamily("bodystream_log_frames_lost", "Frames not logged.", counters.frames_dropped)
-                yield GaugeMetricFamily("bodystream_log_stalled", "1 while the disk refuses.", float(counters.stalled))
+                logs.append(counters)
             if (subscribers := getattr(sink.sink, "subscribers", None)) is not None:
                 yield GaugeMetricFamily("bodystream_subscribers", "Subscriptions open now.", subscribers)
                 yield CounterMetricFamily("bodystream_messages", "Messages published.", sink.sink.sent)  # type: ignore[attr-defined]
+        if logs:
+            bytes_written, lost = sum(one.bytes_written for one in logs), sum(one.frames_dropped for one in logs)
+            yield CounterMetricFamily("bodystream_log_bytes", "Bytes of pose logs.", bytes_written)
+            yield CounterMetricFamily("bodystream_log_frames_lost", "Frames not logged.", lost)
+            stalled = float(any(one.stalled for one in logs))
+            yield GaugeMetricFamily("bodystream_log_stalled", "1 while the disk refuses.", stalled)
         yield from (written, dropped, up)
 
 

@@ -13,6 +13,7 @@ import av
 import pytest
 from mcap.reader import make_reader
 
+from pipeline.log import read_log
 from tests.pipeline.sources.video_files import level_picture, write_video
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +87,15 @@ def test_several_streams_share_a_log_and_have_an_overlay_each(clip, tmp_path):
     assert code == 0, err
     assert sorted(p.name for p in tmp_path.glob("*.mp4")) == ["o-clip-2.mp4", "o-clip.mp4"]
     assert sorted(logged_frames(tmp_path / "p.mcap")) == sorted([*range(5)] * 2)
+
+
+def test_a_log_for_each_stream(clip, tmp_path):
+    code, out, err = run("--source", clip, "--source", clip, "--max-frames", 5, "--record", tmp_path / "{stream}.mcap")
+    assert code == 0, err
+    for name in ("clip", "clip-2"):
+        log = read_log(tmp_path / f"{name}.mcap")
+        assert {frame.stream for frame in log.frames} == {name} and [frame.frame for frame in log.frames] == [*range(5)]
+        assert {event.stream for event in log.events} == {name} and str(log.path) in out
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,17 @@
 import socket
+import time
 import urllib.request
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from engines.body import load_body
+from pipeline.client import subscribe
 from pipeline.errors import OutputError
 from pipeline.metrics import ADDRESS, MetricsServer
 from pipeline.runner import Runner
 from pipeline.sinks.base import QueuePolicy, SinkThread
+from pipeline.sinks.publisher import Publisher
 from pipeline.sinks.recorder import Recorder
 from pipeline.sources import Delivery
 from tests.pipeline.bright_body import BrightBodyEstimator
@@ -43,6 +47,8 @@ def test_what_a_run_did_is_what_is_served(server, tmp_path):
     runner = Runner(sources, BrightBodyEstimator(frame_s=0.01), sinks)
     server.watch(runner)
     before = scrape(server)
+    assert before["bodystream_source_policy", "policy=latest", "stream=camera"] == 1
+    assert before["bodystream_source_policy", "policy=block", "stream=file"] == 1
     assert before["bodystream_source_state", "state=running", "stream=camera"] == 1
     assert before["bodystream_frames_read_total", "stream=camera"] == 0
     summary = runner.run().summary
@@ -68,6 +74,27 @@ def test_what_a_run_did_is_what_is_served(server, tmp_path):
     assert after["bodystream_sink_up", "sink=list"] == 0 and after["bodystream_sink_up", "sink=record"] == 1
     assert after["bodystream_results_written_total", "sink=record"] == processed
     assert after[("bodystream_log_bytes_total",)] == (tmp_path / "p.mcap").stat().st_size
+
+
+def test_open_subscriptions_and_the_bytes_of_several_logs_are_served(server, tmp_path):
+    recorders = [Recorder(tmp_path / f"{name}.mcap", metadata={}) for name in "ab"]
+    publisher = Publisher("tcp://127.0.0.1:0", load_body())
+    sinks = [SinkThread(r, 9, QueuePolicy.BLOCK, stream=n) for r, n in zip(recorders, "ab", strict=True)]
+    sources = [CountedSource(5, stream=name) for name in "ab"]
+    for source in sources:
+        source.open()
+    runner = Runner(sources, BrightBodyEstimator(), [*sinks, SinkThread(publisher, 9, QueuePolicy.BLOCK)])
+    server.watch(runner)
+    assert scrape(server)[("bodystream_subscribers",)] == 0
+    with subscribe(publisher.bound_address):
+        while not publisher.subscribers:
+            time.sleep(0.01)
+        assert scrape(server)[("bodystream_subscribers",)] == 1
+    runner.run()
+    sizes = [(tmp_path / f"{name}.mcap").stat().st_size for name in "ab"]
+    after = scrape(server)
+    assert min(sizes) > 0 and after[("bodystream_log_bytes_total",)] == sum(sizes)
+    assert after[("bodystream_messages_total",)] == publisher.sent > 10
 
 
 def test_loopback_only_and_a_busy_port_is_said(server):
