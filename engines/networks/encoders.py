@@ -192,18 +192,18 @@ def initialise(net: nn.Module, how: Literal["he", "normal"]) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def from_shallow(deep: EncoderTrunk, shallow: dict[str, Tensor]) -> list[str]:
+def from_shallow(deep: nn.Module, shallow: dict[str, Tensor]) -> list[str]:
     """Start a deep VGG from the weights of a trained shallow one (section 3.1). Returns the names of what was taken.
 
     A's first four convolutions are the first of stages 1 and 2 and both of stage 3: they go where they stood. In place
-    of the fully connected layers go the layers that read the maps. All else stays as it is.
+    of the fully connected layers go the layers that read the maps. All else stays as it is. Raises ValueError for other
+    encoders, or where widths or norms differ.
     """
     kept = tuple(f"encoder.stages.{stage}.{layer}." for stage, layer in ((0, 0), (1, 0), (2, 0), (2, 1)))
-    taken = {
-        name: value
-        for name, value in shallow.items()
-        if name.startswith(kept) or not name.startswith("encoder.")
-        if deep.state_dict()[name].shape == value.shape
-    }
+    taken = {k: v for k, v in shallow.items() if k.startswith(kept) or not k.startswith("encoder.")}
+    own = deep.state_dict()
+    strangers = [name for name, value in taken.items() if name not in own or own[name].shape != value.shape]
+    if strangers:
+        raise ValueError(f"{strangers[0]} is not alike in both networks; both must be VGGs of one width and norm")
     deep.load_state_dict(taken, strict=False)
     return sorted(taken)

@@ -11,7 +11,7 @@ from engines.training.factory.cropview import STORED_PADDING
 from engines.training.factory.shards import SynthShard, read_shard
 from engines.training.trunk_batches import Sample
 
-_OUTSIDE_PX = -1e4
+OUTSIDE_PX = -1e4
 """A point outside the source picture is moved here, outside every crop: the trunk must not be sure of any place."""
 
 
@@ -38,7 +38,7 @@ class SyntheticSource:
         image = shard.image(row)
         points = np.array(shard.points[row], np.float32)
         outside = points[:, 2] == 0
-        points[outside, :2] = _OUTSIDE_PX
+        points[outside, :2] = OUTSIDE_PX
         points[:, 2] = np.where(outside, 1.0, points[:, 2])
         return Sample(image, points, relative_depth(shard, row), shard.parts(row), STORED_PADDING)
 

@@ -1,0 +1,81 @@
+"""An encoder and the bilayer network in one training: it learns, its files answer as it does, and the product takes them."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
+
+from engines.body import load_body  # noqa: E402
+from engines.camera import Intrinsics  # noqa: E402
+from engines.methods.bilayer import BilayerLifter  # noqa: E402
+from engines.methods.evidence import CropRequest, TrunkReader  # noqa: E402
+from engines.networks.bilayer.encoded import EncodedBilayer, build_encoder  # noqa: E402
+from engines.networks.deploy import DeployedTrunk  # noqa: E402
+from engines.runtime import load_engine  # noqa: E402
+from engines.training.rendered_views import rendered_batch  # noqa: E402
+from engines.training.synthetic_source import SyntheticSource  # noqa: E402
+from engines.training.train_bilayer import main  # noqa: E402
+from engines.training.train_bilayer_encoder import export_pair, picture_losses, see  # noqa: E402
+from engines.training.views import View  # noqa: E402
+from tests.engines.training.rendered_people import write_people  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    write_people(folder, 8)
+    write_people(folder, 8, "val", seed=1)
+    return folder
+
+
+def points_loss(run, name, folder):
+    """Of a run's averaged weights, on the training pictures as they are."""
+    net = EncodedBilayer(build_encoder(name, width=0.125, input_px=64))
+    net.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True)["net"])
+    shard = SyntheticSource(folder, "train").shards[0]
+    batch = rendered_batch(shard, list(range(8)), [View.straight()] * 8, 64, np.random.default_rng(0))
+    with torch.no_grad():
+        output, looked, _ = see(net, batch, use_mesh=False)
+        return float(picture_losses(output, batch, looked)["points"])
+
+
+@pytest.mark.parametrize("name", ["hourglass", "resnet50", "vgg16"])
+def test_a_few_steps_lower_the_loss(name, folder, tmp_path, capsys):
+    options = (
+        f"--encoder {name} --encoder-width 0.125 --size 64 --synthetic {folder} --run {tmp_path} --no-mesh --batch 8"
+    )
+    options += " --rate 0.04 --seed 0 --val-people 4 --steps"  # The warm-up divides the rate by some twenty.
+    main([*options.split(), "1"])
+    before = points_loss(tmp_path, name, folder)
+    main([*options.split(), "12", "--resume"])
+    assert points_loss(tmp_path, name, folder) < before - 0.1
+    assert "both pa12" in capsys.readouterr().out
+
+
+def test_files_answer_as_the_network_and_the_product_takes_them(tmp_path):
+    torch.manual_seed(0)
+    net = EncodedBilayer(build_encoder("vgg16", width=0.125)).eval()
+    trunk_path, lifter_path = export_pair(net, "small", tmp_path)
+    assert trunk_path.name == "trunk-vgg16.onnx"
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 192, 192, 3), np.uint8)
+    with torch.no_grad():
+        expected = DeployedTrunk(net.trunk)(torch.from_numpy(pictures))
+    with load_engine(trunk_path, "openvino", "f32") as trunk, load_engine(lifter_path, "openvino", "f32") as lifter:
+        for name, value in zip(("heatmaps", "depth", "parts", "features"), expected, strict=True):
+            np.testing.assert_allclose(trunk({"crops": pictures})[name], value, atol=2e-3 * float(value.abs().max()))
+        reader, body = TrunkReader(trunk, mirror=True), load_body()
+        camera = Intrinsics.from_fov(192, 192, 40)
+        requests = [CropRequest(image=pictures[0], center_px=np.full(2, 96.0), side_px=150.0, intrinsics=camera)]
+        crops = reader.crops(requests)
+        bodies = BilayerLifter(lifter, body)(reader.read(reader.infer(crops), crops, requests), requests)
+        assert bodies.pose.shape == (1, 24, 3) and np.isfinite(bodies.joints).all()
+    with load_engine(trunk_path, "torch", "f32") as rebuilt:
+        found = rebuilt({"crops": pictures})
+    np.testing.assert_allclose(found["heatmaps"], expected[0], atol=1e-5)
+
+
+def test_files_of_other_sides_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="192 px"):
+        export_pair(EncodedBilayer(build_encoder("resnet50", width=0.125, input_px=64)), "small", tmp_path)
+    with pytest.raises(ValueError, match="multiple of 64"):
+        build_encoder("hourglass", input_px=96)
