@@ -1,15 +1,17 @@
 """Both viewers without a browser: what they put on the page, and when it goes."""
 
 import socket
+import time
 
 import numpy as np
 import pytest
 
 from engines.body import load_body
-from pipeline.client import Subscription
+from pipeline.client import Subscription, subscribe
 from pipeline.errors import OutputError, UsageError
 from pipeline.log import LogError
 from pipeline.log_format import skeleton_record
+from pipeline.sinks.publisher import Publisher
 from pipeline.sinks.recorder import Recorder
 from pipeline.sinks.wire_streams import WireStream
 from pipeline.viewer import main
@@ -62,6 +64,36 @@ def test_live_bodies_stand_on_the_page_until_they_expire(scene):
         assert sorted(scene.shown("cam1")) == [2]
         viewer.step(None, 102.0)
         assert scene.shown("cam1") == {}
+
+
+def test_the_viewer_is_there_first_and_the_publisher_comes_and_comes_again(scene):
+    """Over real sockets: nobody at the address, then a publisher, then another one with other people."""
+    first = Publisher("tcp://127.0.0.1:0", BODY)
+    address = first.bound_address
+    first.close()
+
+    def watch(viewer, ids):
+        """Until these people alone are on the page; the test's time limit ends it otherwise."""
+        publisher, index = Publisher(address, BODY), 0
+        while sorted(scene.shown("cam1")) != ids:
+            publisher.write(result(BODY, index, ids))
+            viewer.step(client.next_frame(0.02), time.monotonic())
+            index += 1
+        np.testing.assert_allclose(scene.shown("cam1")[ids[0]], truth(view_index(viewer), 0, ids), atol=5e-4)
+        publisher.close()
+
+    with subscribe(address, latest=True) as client:
+        viewer = LiveViewer(scene, client)
+        viewer.step(client.next_frame(0.05), time.monotonic())
+        assert scene.shown("cam1") == {}
+        watch(viewer, [1, 2])
+        watch(viewer, [2])
+        watch(viewer, [5, 6])
+        assert client.stats.restarts == 2
+
+
+def view_index(viewer):
+    return viewer._streams["cam1"].frame.index
 
 
 def test_a_log_plays_at_its_own_pace_and_begins_anew(scene, log):
