@@ -1,10 +1,14 @@
 """Live sources: a video behind HTTP, servers that are not there or say nothing, and FFmpeg's own test camera."""
 
+import contextlib
 import functools
 import http.server
 import io
 import itertools
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
@@ -24,18 +28,27 @@ LAVFI = "testsrc=size=64x48:rate=50,realtime"
 """A camera without a device: FFmpeg's test picture, at the pace of a clock."""
 
 
-@pytest.fixture
-def server(tmp_path):
-    write_video(tmp_path / "live.ts", [level_picture(10 * i + 10) for i in range(20)], options={"bf": "0"})
+@contextlib.contextmanager
+def served(folder, tls=None):
+    """`127.0.0.1:PORT` of a web server with live.ts, behind TLS if there is a context for it."""
+    write_video(folder / "live.ts", [level_picture(10 * i + 10) for i in range(20)], options={"bf": "0"})
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path)) as httpd:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as httpd:
+        if tls is not None:
+            httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f"127.0.0.1:{httpd.server_address[1]}"
         httpd.shutdown()
+
+
+@pytest.fixture
+def server(tmp_path):
+    with served(tmp_path) as address:
+        yield address
 
 
 def test_a_video_behind_http_ends_and_its_newest_picture_comes(server):
@@ -49,6 +62,25 @@ def test_a_video_behind_http_ends_and_its_newest_picture_comes(server):
     for frame in frames:
         assert frame.image.mean() == pytest.approx(10 * frame.index + 10, abs=3)
     assert "secret" not in source.spec + str(states)
+
+
+@pytest.fixture
+def secure_server(tmp_path):
+    """The same with a certificate that nobody vouches for, as cameras have them."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no certificate can be made: apt install openssl")
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=camera -keyout key.pem -out cert.pem"
+    subprocess.run(make.split(), cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with served(tmp_path, context) as address:
+        yield address
+
+
+def test_a_video_behind_https(secure_server):
+    with open_source(f"https://me:secret@{secure_server}/live.ts") as source:
+        frames = list(source)
+    assert frames[-1].index == 19 and source.state is SourceState.ENDED and "secret" not in source.spec
 
 
 def test_what_is_not_there(server):
