@@ -29,6 +29,7 @@ from pipeline.wire import (
     Kind,
     Message,
     RetireMessage,
+    SourceState,
     StaticMessage,
     WireBody,
     WireError,
@@ -176,6 +177,11 @@ class Subscription(Iterator[BodyFrame]):
                 return None
         self.stats.frames += 1
         return self._ready.popleft()
+
+    @property
+    def source_states(self) -> dict[str, SourceState]:
+        """Stream -> state of its source, as of the last call for a frame; also of streams that send none."""
+        return {name: known.static.state for name, known in self._streams.items()}
 
     def close(self) -> None:
         """Close the socket. Idempotent."""

@@ -78,7 +78,8 @@ class LiveViewer:
         return Person(track_id=body.track_id, vertices=vertices)
 
     def _text(self, now_s: float) -> str:
-        if not self._streams:
+        states = self._subscription.source_states
+        if not states:
             return "waiting for a publisher ..."
         lines = [f"**{self._problem}**"] if self._problem else []
         for name, view in self._streams.items():
@@ -90,6 +91,8 @@ class LiveViewer:
                 f"**{name}** {'no frames' if silent else f'{len(view.arrivals) / WINDOW_S:.0f} fps'}, "
                 f"{len(view.live.at(now_s))} people",
                 f"latency {frame.latency_s * 1000:.0f} ms (to the wire {frame.publish_delay_s * 1000:.0f} ms)",
-                f"source {frame.source_state.name.lower()}, frame {frame.index}, lost {view.lost}",
+                f"source {states[name].name.lower()}, frame {frame.index}, lost {view.lost}",
             ]
+        silent_ones = states.keys() - self._streams.keys()
+        lines += [f"**{name}** no frames, source {states[name].name.lower()}" for name in sorted(silent_ones)]
         return "\n\n".join(lines)

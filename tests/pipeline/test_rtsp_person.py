@@ -10,6 +10,7 @@ from engines.keypoints import JOINT_NAMES
 from pipeline.bench_video import forth_and_back, read_pictures
 from pipeline.client import subscribe
 from pipeline.log import read_log
+from pipeline.wire import SourceState
 from tests.pipeline.test_cli import REAL, finish, start
 
 SIZE = (640, 360)
@@ -51,6 +52,7 @@ def test_a_person_before_an_rtsp_camera(rtsp, pictures, tmp_path):
     populated = [frame for frame in seen if frame.bodies]
     assert {body.track_id for frame in populated for body in frame.bodies} == {populated[0].bodies[0].track_id}
     assert {frame.stream for frame in seen} == {"127.0.0.1-live"} and {frame.image_size for frame in seen} == {SIZE}
+    assert seen[-1].source_state is SourceState.RUNNING
     for frame in populated:
         joints = frame.bodies[0].joints()
         points = frame.intrinsics.project(joints)

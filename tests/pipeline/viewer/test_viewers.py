@@ -1,5 +1,6 @@
 """Both viewers without a browser: what they put on the page, and when it goes."""
 
+import itertools
 import socket
 import time
 
@@ -18,7 +19,7 @@ from pipeline.viewer import main
 from pipeline.viewer.live import LiveViewer
 from pipeline.viewer.replay import LogPlayer
 from pipeline.viewer.scene import BodyScene
-from pipeline.wire import encode
+from pipeline.wire import SourceState, encode
 from tests.pipeline.synthetic_results import result
 
 BODY = load_body()
@@ -90,6 +91,26 @@ def test_the_viewer_is_there_first_and_the_publisher_comes_and_comes_again(scene
         watch(viewer, [2])
         watch(viewer, [5, 6])
         assert client.stats.restarts == 2
+
+
+def test_the_state_of_a_camera_is_shown_also_while_it_sends_nothing(scene):
+    publisher = Publisher("tcp://127.0.0.1:0", BODY)
+    with subscribe(publisher.bound_address, latest=True) as client:
+        viewer = LiveViewer(scene, client)
+        for state in (SourceState.OPENING, SourceState.RECONNECTING):
+            publisher.set_state("cam1", state)
+            viewer.step(None, 0.0)
+            moments = itertools.count(1)
+            while f"**cam1** no frames, source {state.name.lower()}" not in viewer._readout.content:
+                viewer.step(client.next_frame(0.02), float(next(moments)))
+        while "cam1" not in viewer._streams:
+            publisher.write(result(BODY, 0, (1,)))
+            viewer.step(client.next_frame(0.02), float(next(moments)))
+        publisher.set_state("cam1", SourceState.FAILED)
+        while "source failed, frame 0" not in viewer._readout.content:
+            viewer.step(client.next_frame(0.02), float(next(moments)))
+        assert client.source_states == {"cam1": SourceState.FAILED}
+    publisher.close()
 
 
 def view_index(viewer):
