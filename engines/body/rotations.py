@@ -7,18 +7,19 @@ import numpy as np
 
 def rotation_matrices(rotvec: np.ndarray) -> np.ndarray:
     """Rodrigues' formula: rotation vectors (..., 3) in radians -> matrices (..., 3, 3), same dtype."""
-    x, y, z = rotvec[..., 0], rotvec[..., 1], rotvec[..., 2]
+    # One axis to run over: numpy's loops begin anew for every further one.
+    x, y, z = rotvec.reshape(-1, 3).T
     # R = I + a K + b K^2 with a = sin t / t, b = (1 - cos t) / t^2; the floor keeps both at their limits 1 and 1/2.
     half = 0.5 * np.sqrt(np.maximum(x * x + y * y + z * z, 1e-12))
     sinc_half = np.sin(half) / half
     a, b = sinc_half * np.cos(half), 0.5 * sinc_half * sinc_half
     bxy, bxz, byz = b * x * y, b * x * z, b * y * z
     bxx, byy, bzz = b * x * x, b * y * y, b * z * z
-    out = np.empty((*rotvec.shape[:-1], 3, 3), rotvec.dtype)
-    out[..., 0, 0], out[..., 0, 1], out[..., 0, 2] = 1 - byy - bzz, bxy - a * z, bxz + a * y
-    out[..., 1, 0], out[..., 1, 1], out[..., 1, 2] = bxy + a * z, 1 - bxx - bzz, byz - a * x
-    out[..., 2, 0], out[..., 2, 1], out[..., 2, 2] = bxz - a * y, byz + a * x, 1 - bxx - byy
-    return out
+    out = np.empty((len(x), 3, 3), rotvec.dtype)
+    out[:, 0, 0], out[:, 0, 1], out[:, 0, 2] = 1 - byy - bzz, bxy - a * z, bxz + a * y
+    out[:, 1, 0], out[:, 1, 1], out[:, 1, 2] = bxy + a * z, 1 - bxx - bzz, byz - a * x
+    out[:, 2, 0], out[:, 2, 1], out[:, 2, 2] = bxz - a * y, byz + a * x, 1 - bxx - byy
+    return out.reshape(*rotvec.shape, 3)
 
 
 def rotation_vectors(matrices: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ import numpy as np
 from engines.body import BodyModel
 from engines.body.model import along_chain, tree_levels
 from engines.body.rotations import rotation_matrices, rotation_vectors
+from engines.fitting.tangent import cross_matrices
 from engines.keypoints import JOINT_NAMES, JOINT_PARENTS, NUM_JOINTS
 
 UNSEEN_JOINTS = tuple(JOINT_NAMES.index(f"{side}_{name}") for name in ("foot", "hand") for side in ("left", "right"))
@@ -38,6 +39,7 @@ PLACE = slice(NUM_TURNS, NUM_TURNS + 3)
 SHAPE = slice(NUM_TURNS + 3, None)
 
 _TREE = tree_levels()
+_FREE = np.array(FREE_JOINTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +64,14 @@ class Figures:
 
     def moved(self, step: np.ndarray) -> Figures:
         """Along a step (B, n) in the order of parameters; n may stop after the translation."""
-        rotations = self.rotations.copy()
-        turns = rotation_matrices(step[:, :NUM_TURNS].reshape(len(step), -1, 3))
-        free = list(FREE_JOINTS)
-        rotations[:, free] = rotations[:, free] @ turns
+        turns = np.zeros((len(step), NUM_JOINTS, 3))
+        turns[:, _FREE] = step[:, :NUM_TURNS].reshape(len(step), -1, 3)
         betas = self.betas + step[:, SHAPE] if step.shape[1] > SHAPE.start else self.betas
-        return Figures(rotations=rotations, betas=betas, translation=self.translation + step[:, PLACE])
+        return Figures(
+            rotations=self.rotations @ rotation_matrices(turns),
+            betas=betas,
+            translation=self.translation + step[:, PLACE],
+        )
 
     def with_rotation(self, joint: int | list[int], rotations: np.ndarray) -> Figures:
         """With other rotations (B, 3, 3) of one joint, or (B, k, 3, 3) of several."""
@@ -105,8 +109,7 @@ class Figures:
 
 def way(before: Figures, after: Figures) -> np.ndarray:
     """(B, 63): the turns and the move that lead from one to the other; the inverse of `Figures.moved`."""
-    free = list(FREE_JOINTS)
-    turns = rotation_vectors(before.rotations[:, free].swapaxes(-1, -2) @ after.rotations[:, free])
+    turns = rotation_vectors(before.rotations[:, _FREE].swapaxes(-1, -2) @ after.rotations[:, _FREE])
     return np.concatenate([turns.reshape(len(turns), -1), after.translation - before.translation], 1)
 
 
@@ -168,10 +171,14 @@ class AttachedPoints:
         self._sum = (np.arange(self.count)[:, None] == point).astype(np.float64)
         below = np.array([[_descends(joint, top) for joint in range(NUM_JOINTS)] for top in FREE_JOINTS])
         part = self._sum[:, None] * below[:, joint]
-        # Most joints move few of the points.
-        self._moved_point, self._moving = np.nonzero(part.any(-1))
-        self._part = part[self._moved_point, self._moving]
-        self._part_weight = (self._part @ weight)[:, None]
+        # Most joints move few of the points. Rows: the points, then W_k p_k - S_k of each that a joint moves.
+        moved, free = np.nonzero(part.any(-1))
+        self._moving, part = _FREE[free], part[moved, free]
+        centre = (part @ weight)[:, None] * np.eye(NUM_JOINTS)[self._moving]
+        self._levers = np.block([[self._sum, np.zeros((self.count, NUM_JOINTS))], [-part, centre]])
+        axes = np.arange(3)
+        self._row = np.repeat(3 * moved[:, None] + axes, 3)
+        self._column = np.tile(3 * free[:, None] + axes, 3).ravel()
 
     def places(self, figures: Figures, posed: Posed) -> np.ndarray:
         """(B, P, 3)"""
@@ -180,17 +187,10 @@ class AttachedPoints:
     def moves(self, figures: Figures, posed: Posed, *, shape: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Points (B, P, 3) and their derivatives (B, P, 3, n) by the parameters, without betas unless ``shape``."""
         count = len(figures.betas)
-        terms = self._terms(figures, posed)
-        joints = np.array(FREE_JOINTS)[self._moving]
-        lever = self._part @ terms - self._part_weight * posed.joints[:, joints]
-        turns = posed.turns[:, joints]
-        by_turn = np.empty((*turns.shape[:2], 3, 3))
-        for axis, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
-            np.multiply(turns[..., i, :], lever[..., j, None], out=by_turn[:, :, axis])
-            by_turn[:, :, axis] -= turns[..., j, :] * lever[..., i, None]
+        found = self._levers @ np.concatenate([self._terms(figures, posed), posed.joints], 1)
+        by_turn = cross_matrices(found[:, self.count :]) @ posed.turns.take(self._moving, 1)
         out = np.zeros((count, self.count, 3, SHAPE.start + (figures.betas.shape[1] if shape else 0)))
-        turned = out[..., :NUM_TURNS].reshape(count, self.count, 3, len(FREE_JOINTS), 3)
-        turned[:, self._moved_point, :, self._moving] = by_turn.swapaxes(0, 1)
+        out.reshape(count, self.count * 3, -1)[:, self._row, self._column] = by_turn.reshape(count, -1)
         out[..., PLACE] = np.eye(3)
         if shape:
             assert posed.joint_dirs is not None, "pose the skeleton with shape=True"
@@ -199,13 +199,14 @@ class AttachedPoints:
             out[..., SHAPE] = (self._sum @ by_shape.reshape(count, len(self._joint), -1)).reshape(
                 count, self.count, 3, -1
             )
-        return self._sum @ terms, out
+        return found[:, : self.count], out
 
     def _terms(self, figures: Figures, posed: Posed) -> np.ndarray:
         anchor = self._anchor + (figures.betas @ self._dirs.reshape(-1, self._dirs.shape[-1]).T).reshape(
             len(figures.betas), -1, 3
         )
-        return (posed.turns[:, self._joint] @ anchor[..., None])[..., 0] + self._weight * posed.joints[:, self._joint]
+        turned = posed.turns.take(self._joint, 1) @ anchor[..., None]
+        return turned[..., 0] + self._weight * posed.joints.take(self._joint, 1)
 
 
 def image_points(body: BodyModel) -> AttachedPoints:

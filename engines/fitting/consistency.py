@@ -17,14 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.body import BodyModel
-from engines.fitting.attached_points import FREE_JOINTS, NUM_TURNS, Figures, Skeleton, image_points
+from engines.fitting.attached_points import FREE_JOINTS, Figures, Skeleton, image_points
 from engines.fitting.energy import Energy, squares
-from engines.fitting.image_evidence import MIN_DEPTH_M, ImageEvidence
+from engines.fitting.gauss_newton import approach
+from engines.fitting.image_evidence import MIN_DEPTH_M, ImageEvidence, Noise
 from engines.fitting.pose_prior import PosePrior, vectors_of
 from engines.keypoints import JOINT_NAMES
-
-MAX_TURN_RAD = 0.6
-"""No joint turns further in one step: beyond, the linear picture of a turn is wrong."""
 
 _STAY_RAD = {
     "pelvis": (0.32, 0.55, 0.24),
@@ -50,20 +48,18 @@ _STAY_PLACE = (0.03, 0.03, 0.1)
 """The same of the pelvis, over its distance."""
 
 
+NOISE = Noise(point_m=0.01, reach_m=0.1, depth_m=0.1, depth_reach_m=0.3, confidence_power=3.0)
+"""Measured errors of the trunk grow with the confidence to about -1.5."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
     """How strongly; tuned on the factory's training shards (docs/methods/bilayer.md)."""
 
     steps: int = 2
-    point_m: float = 0.01
-    """Standard deviation of a point of full confidence."""
-    depth_m: float = 0.1
-    """The same of a depth."""
-    confidence_power: float = 3.0
-    """How much less a weaker point counts: measured errors of the trunk grow with the confidence to about -1.5."""
-    outlier_m: float = 0.1
-    outlier_depth_m: float = 0.3
-    """Where the robust errors begin to level off."""
+    max_turn_rad: float = 0.6
+    """No joint turns further in one step: beyond, the linear picture of a turn is wrong."""
+    noise: Noise = NOISE
     prior: float = 2.0
     """Weight of the pose prior's energy."""
 
@@ -88,24 +84,19 @@ class Consistency:
 
         A body without visible points, or whose numbers fail, comes back as it was but for the pose prior's pull.
         """
-        found = start = Figures.of(pose, betas, translation)
+        start = Figures.of(pose, betas, translation)
         distance = np.maximum(start.translation[:, 2], MIN_DEPTH_M)
-        stay = 1 / network_spread(distance) ** 2
-        total, diagonal = np.zeros_like(stay), np.arange(stay.shape[1])
-        for _ in range(self.pull.steps):
-            energy = self._energy(found, evidence, distance)
-            energy.hessian[:, diagonal, diagonal] += stay
-            step = -np.linalg.solve(energy.hessian, (energy.gradient + stay * total)[..., None])[..., 0]
-            step[:, :NUM_TURNS] = step[:, :NUM_TURNS].clip(-MAX_TURN_RAD, MAX_TURN_RAD)
-            total += step
-            found = start.moved(total)
-        sound = np.isfinite(total).all(1) & (found.translation[:, 2] > MIN_DEPTH_M)
+        found, sound = approach(
+            lambda figures: self._energy(figures, evidence, distance),
+            start,
+            network_spread(distance) ** -2,
+            steps=self.pull.steps,
+            max_turn_rad=self.pull.max_turn_rad,
+        )
         found = found.where(sound, start)
         return vectors_of(found).astype(np.float32), found.translation.astype(np.float32)
 
     def _energy(self, figures: Figures, evidence: ImageEvidence, distance_m: np.ndarray) -> Energy:
-        pull = self.pull
         places, moves = self._points.moves(figures, self._skeleton.pose(figures, shape=False), shape=False)
-        energy = evidence.point_energy(places, moves, distance_m, point_m=pull.point_m, reach_m=pull.outlier_m)
-        energy += evidence.depth_energy(places, moves, depth_m=pull.depth_m, reach_m=pull.outlier_depth_m)
-        return energy + squares(*self._prior.residuals(vectors_of(figures))).scaled(pull.prior)
+        energy = evidence.energy(places, moves, distance_m, self.pull.noise)
+        return energy + squares(*self._prior.residuals(vectors_of(figures))).scaled(self.pull.prior)

@@ -7,7 +7,7 @@ stays positive where the true second derivative does not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,11 +55,16 @@ def squares(rows: np.ndarray, by_step: np.ndarray) -> Energy:
     return Energy(value=(rows**2).sum(1), gradient=(turned @ rows[..., None])[..., 0], hessian=turned @ by_step)
 
 
+def robust(square: np.ndarray, weight: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Squared errors and weights (B, P) -> the sum (B,) of weight times rho, and by what (B, P) an error and its
+    derivatives are to be multiplied for `squares`, whose value does not hold then."""
+    share = reach**2 / (reach**2 + square)
+    return (weight * share * square).sum(1), np.sqrt(weight) * share
+
+
 def robust_squares(errors: np.ndarray, by_step: np.ndarray, weight: np.ndarray, reach: float) -> Energy:
     """Sum of weight (B, P) times rho of errors (B, P, D), which level off at ``reach``; derivatives (B, P, D, n)."""
     count, points, axes, size = by_step.shape
-    square = (errors**2).sum(-1)
-    share = reach**2 / (reach**2 + square)
-    root = (np.sqrt(weight) * share)[..., None]
-    rows = squares((root * errors).reshape(count, -1), (root[..., None] * by_step).reshape(count, points * axes, size))
-    return Energy(value=(weight * share * square).sum(1), gradient=rows.gradient, hessian=rows.hessian)
+    value, root = robust((errors**2).sum(-1), weight, reach)
+    rows = (root[..., None] * errors).reshape(count, -1)
+    return replace(squares(rows, (root[..., None, None] * by_step).reshape(count, points * axes, size)), value=value)

@@ -6,12 +6,13 @@ mean the same for near and far people, small and large pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engines.camera import Intrinsics
-from engines.fitting.energy import Energy, robust_squares
+from engines.fitting.attached_points import PLACE
+from engines.fitting.energy import Energy, robust, squares
 from engines.keypoints import NUM_COCO, NUM_POINTS
 
 PELVIS = NUM_COCO
@@ -19,6 +20,20 @@ PELVIS = NUM_COCO
 MIN_CONFIDENCE = 0.05
 """Points below are as good as missing."""
 MIN_DEPTH_M = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """What the evidence is taken to be worth."""
+
+    point_m: float = 0.02
+    """Standard deviation of a point of full confidence, at the body."""
+    reach_m: float = 0.2
+    """Geman and McClure's sigma: errors beyond level off."""
+    depth_m: float = 0.15
+    depth_reach_m: float = 0.4
+    confidence_power: float = 2.0
+    """How much less a weaker point counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,23 +99,29 @@ class ImageEvidence:
         """Some of the people."""
         return ImageEvidence(**{name: getattr(self, name)[index] for name in self.__slots__})
 
-    def point_energy(
-        self, places: np.ndarray, moves: np.ndarray, distance_m: np.ndarray, *, point_m: float, reach_m: float
+    def energy(
+        self, places: np.ndarray, moves: np.ndarray, distance_m: np.ndarray, noise: Noise, depths: float = 1.0
     ) -> Energy:
-        """Robust reprojection of points (B, 41, 3) with derivatives (B, 41, 3, n): errors at ``distance_m`` (B,) in
-        units of ``point_m``."""
+        """Robust reprojection of points (B, 41, 3) with derivatives (B, 41, 3, n), errors taken at ``distance_m`` (B,),
+        and ``depths`` times the robust agreement with the relative depths."""
+        count, points = self.weight.shape
+        scale = (distance_m / noise.point_m)[:, None, None]
         depth = np.maximum(places[..., 2:], MIN_DEPTH_M)
-        flat = places[..., :2] / depth
+        flat, near = places[..., :2] / depth, scale / depth
         seen = (self.points_px - self.principal_px[:, None]) / self.focal_px[:, None]
-        scale = (distance_m / point_m)[:, None, None]
-        by_step = (moves[..., :2, :] - flat[..., None] * moves[..., 2:, :]) * (scale / depth)[..., None]
-        return robust_squares((flat - seen) * scale, by_step, self.weight, reach_m / point_m)
-
-    def depth_energy(self, places: np.ndarray, moves: np.ndarray, *, depth_m: float, reach_m: float) -> Energy:
-        """Robust agreement with the relative depths, in units of ``depth_m``."""
-        ray = self.ray / depth_m
-        found = (places @ ray[..., None])[..., 0]
-        by_step = np.einsum("bpcn,bc->bpn", moves, ray, optimize=True)
-        error = found - found[:, PELVIS, None] - self.depth_m / depth_m
-        by_step -= by_step[:, PELVIS, None]
-        return robust_squares(error[..., None], by_step[..., None, :], self.depth_weight, reach_m / depth_m)
+        ray = self.ray[:, None] / noise.depth_m
+        beyond = ((places - places[:, PELVIS, None]) * ray).sum(-1) - self.depth_m / noise.depth_m
+        errors = np.concatenate([(flat - seen) * scale, beyond[..., None]], -1)
+        square = errors**2
+        across, root = robust(square[..., 0] + square[..., 1], self.weight, noise.reach_m / noise.point_m)
+        along, deep = robust(square[..., 2], depths * self.depth_weight, noise.depth_reach_m / noise.depth_m)
+        roots = np.stack([root, root, deep], -1)
+        by_place = np.zeros((count, points, 3, 3))
+        by_place[..., 0, :1] = by_place[..., 1, 1:2] = near
+        by_place[..., :2, 2] = -flat * near
+        by_place[..., 2, :] = ray
+        by_step = (roots[..., None] * by_place) @ moves
+        # The pelvis moves with the place alone, and relative depths do not.
+        by_step[..., 2, PLACE] = 0
+        rows = squares((roots * errors).reshape(count, -1), by_step.reshape(count, points * 3, -1))
+        return replace(rows, value=across + along)

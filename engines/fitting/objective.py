@@ -11,7 +11,7 @@ from engines.fitting.attached_points import SHAPE, Figures, Skeleton, image_poin
 from engines.fitting.bending import bending_residuals
 from engines.fitting.capsules import Capsules
 from engines.fitting.energy import Energy, squares
-from engines.fitting.image_evidence import ImageEvidence
+from engines.fitting.image_evidence import ImageEvidence, Noise
 from engines.fitting.pose_prior import PosePrior, vectors_of
 
 
@@ -30,19 +30,6 @@ class Weights:
     """Relative depths of the trunk: not in the paper."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noise:
-    """What the evidence is taken to be worth."""
-
-    point_m: float = 0.02
-    """Standard deviation of a point of full confidence, at the body."""
-    reach_m: float = 0.2
-    """Geman and McClure's sigma: errors beyond level off."""
-    depth_m: float = 0.15
-    depth_reach_m: float = 0.4
-    confidence_power: float = 2.0
-
-
 class Objective:
     """Of one body model."""
 
@@ -52,14 +39,10 @@ class Objective:
         self.prior, self._capsules = prior or PosePrior.load(), Capsules(body)
 
     def __call__(self, figures: Figures, evidence: ImageEvidence, distance_m: np.ndarray, weights: Weights) -> Energy:
-        """By all parameters; ``distance_m`` (B,) as in `ImageEvidence.point_energy`, held while a fit runs."""
-        noise = self.noise
+        """By all parameters; ``distance_m`` (B,) as in `ImageEvidence.energy`, held while a fit runs."""
         posed = self.skeleton.pose(figures)
         places, moves = self.points.moves(figures, posed)
-        total = evidence.point_energy(places, moves, distance_m, point_m=noise.point_m, reach_m=noise.reach_m)
-        if weights.depth and evidence.depth_weight.any():
-            depth = evidence.depth_energy(places, moves, depth_m=noise.depth_m, reach_m=noise.depth_reach_m)
-            total += depth.scaled(weights.depth)
+        total = evidence.energy(places, moves, distance_m, self.noise, weights.depth)
         vectors = vectors_of(figures)
         total += squares(*self.prior.residuals(vectors)).scaled(weights.pose)
         total += squares(*bending_residuals(vectors)).scaled(weights.bending)

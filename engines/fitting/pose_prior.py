@@ -56,15 +56,15 @@ class PosePrior:
     def residuals(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rotation vectors (B, 24, 3) -> residuals (B, 58) whose squares sum to E, and derivatives (B, 58, 60) by the
         turns of `FREE_JOINTS`."""
-        q = vectors[:, list(PRIOR_JOINTS)].reshape(len(vectors), DIMENSIONS)
+        held = vectors.take(PRIOR_JOINTS, 1)
+        q = held.reshape(len(vectors), DIMENSIONS)
         white = ((q - self.means[:, None]) @ self.roots).transpose(1, 0, 2)
-        best = (self.offsets + 0.5 * (white**2).sum(-1)).argmin(1)
+        best = (self.offsets + 0.5 * np.einsum("bki,bki->bk", white, white)).argmin(1)
         rows = np.arange(len(q))
         out = np.concatenate([white[rows, best] * np.sqrt(0.5), np.sqrt(self.offsets[best])[:, None]], 1)
         by_turn = np.zeros((len(q), DIMENSIONS + 1, NUM_TURNS))
         lower = self.roots[best].reshape(-1, len(PRIOR_JOINTS), 3, DIMENSIONS) * np.sqrt(0.5)
-        bend = inverse_right_jacobian(vectors[:, list(PRIOR_JOINTS)])
-        moved = bend.swapaxes(2, 3) @ lower
+        moved = inverse_right_jacobian(held).swapaxes(2, 3) @ lower
         by_turn[:, :-1, 3:] = moved.reshape(len(q), DIMENSIONS, DIMENSIONS).swapaxes(1, 2)
         return out, by_turn
 

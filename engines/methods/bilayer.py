@@ -77,9 +77,10 @@ def prepare(
     return Prepared(inputs={"points": points, "camera": opening}, view=view)
 
 
-def finish(outputs: Mapping[str, np.ndarray], prepared: Prepared, body: BodyModel) -> Bodies:
+def finish(outputs: Mapping[str, np.ndarray], prepared: Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Network outputs `rotations` (B, 24, 3, 3), `betas` (B, 10), `placement` (B, 3), `landmarks` (B, 17, 3) and
-    `joints` (B, 24, 3) relative to the pelvis, all in the virtual camera -> bodies in the source camera."""
+    `joints` (B, 24, 3) relative to the pelvis, all in the virtual camera -> pose (B, 24, 3), betas and
+    translation (B, 3) in the source camera, float32."""
     view, half_tan = prepared.view, prepared.view.half_tan[:, None]
     scale = np.exp(outputs["placement"][:, :1])
     guess = np.concatenate((outputs["placement"][:, 1:] * scale, scale / half_tan), 1)
@@ -90,9 +91,7 @@ def finish(outputs: Mapping[str, np.ndarray], prepared: Prepared, body: BodyMode
     rotations = np.array(outputs["rotations"], np.float32)
     rotations[:, 0] = view.R_virtual_source.transpose(0, 2, 1) @ rotations[:, 0]
     pose = rotation_vectors(rotations).astype(np.float32)
-    betas = outputs["betas"].astype(np.float32)
-    place = view.to_source(translation[:, None])[:, 0]
-    return Bodies(pose=pose, betas=betas, translation=place, joints=body.joints(rotations, betas, place))
+    return pose, outputs["betas"].astype(np.float32), view.to_source(translation[:, None])[:, 0]
 
 
 class BilayerLifter:
@@ -136,8 +135,8 @@ class BilayerLifter:
         if self._features is not None:
             unseen = np.zeros((len(intrinsics), *(size or 1 for size in self._features)), np.float32)
             inputs["features"] = unseen if features is None else features
-        bodies = finish(self.engines[0](inputs), prepared, self._body)
-        return pulled(bodies, self._consistency, self._body, points_px, depth_m, intrinsics, centers_px)
+        found = finish(self.engines[0](inputs), prepared)
+        return pulled(*found, self._consistency, self._body, points_px, depth_m, intrinsics, centers_px)
 
 
 def open_lifter(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engines.body import BodyModel
 from engines.estimate import Surface
 
 
@@ -23,3 +24,9 @@ class Bodies:
     """(B, 24, 3) metres."""
     surfaces: tuple[Surface | None, ...] = ()
     """Per body, from methods that were asked for them; else empty."""
+
+    @classmethod
+    def of(cls, body: BodyModel, pose: np.ndarray, betas: np.ndarray, translation: np.ndarray) -> Bodies:
+        """With the joints that follow; arrays of any float type."""
+        pose, betas, place = (np.asarray(values, np.float32) for values in (pose, betas, translation))
+        return cls(pose=pose, betas=betas, translation=place, joints=body.joints(pose, betas, place))

@@ -59,9 +59,9 @@ class CloudLifter:
         # Squared confidences, as in the placement that starts from this guess.
         own = np.concatenate((outputs["landmarks"], outputs["joints"]), 1)
         outputs["placement"] = weak_perspective(own, seen[..., :2], seen[..., 2] ** 2)
-        bodies = finish(outputs, prepared, self._body)
+        found = finish(outputs, prepared)
         return pulled(
-            bodies, self._consistency, self._body, evidence.points_px, evidence.depth_m, intrinsics, centers_px
+            *found, self._consistency, self._body, evidence.points_px, evidence.depth_m, intrinsics, centers_px
         )
 
 

@@ -74,9 +74,12 @@ class DeviceMethod:
             picture_of = np.array([places[id(request.image)] for request in requests])
             seen = self._path(pictures, picture_of, intrinsics, centers, sides)
         with span(spans_ms, "lift"):
-            bodies = pulled(
-                seen.bodies, self._consistency, self._body, seen.points_px, seen.depth_m, intrinsics, centers
-            )
+            bodies = seen.bodies
+            if self._consistency is not None:
+                found = bodies.pose, bodies.betas, bodies.translation
+                bodies = pulled(
+                    *found, self._consistency, self._body, seen.points_px, seen.depth_m, intrinsics, centers
+                )
         with span(spans_ms, "quality"):
             return to_estimates(bodies, seen.points_px, seen.silhouette_iou, requests)
 

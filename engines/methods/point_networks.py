@@ -27,7 +27,9 @@ def open_point_network(
 
 
 def pulled(
-    bodies: Bodies,
+    pose: np.ndarray,
+    betas: np.ndarray,
+    translation: np.ndarray,
     consistency: Consistency | None,
     body: BodyModel,
     points_px: np.ndarray,
@@ -36,9 +38,7 @@ def pulled(
     centers_px: np.ndarray,
 ) -> Bodies:
     """Bodies laid on the points (B, 41, 3) of their crops, see `engines.fitting.consistency`; None leaves them."""
-    if consistency is None:
-        return bodies
-    seen = ImageEvidence.of(points_px, depth_m, intrinsics, centers_px, consistency.pull.confidence_power)
-    pose, place = consistency.pull_to_points(bodies.pose, bodies.betas, bodies.translation, seen)
-    joints = body.joints(pose, bodies.betas, place)
-    return Bodies(pose=pose, betas=bodies.betas, translation=place, joints=joints)
+    if consistency is not None:
+        seen = ImageEvidence.of(points_px, depth_m, intrinsics, centers_px, consistency.pull.noise.confidence_power)
+        pose, translation = consistency.pull_to_points(pose, betas, translation, seen)
+    return Bodies.of(body, pose, betas, translation)

@@ -64,10 +64,7 @@ class SmplifyLifter:
         gap_s = np.array([0.0 if m is None else r.time_s - m.time_s for m, r in zip(last, requests, strict=True)])
         fit = self._fits(seen, last, cold, gap_s)
         self._remember(requests, fit, last, cold)
-        figures = fit.figures
-        pose, betas = vectors_of(figures).astype(np.float32), figures.betas.astype(np.float32)
-        place = figures.translation.astype(np.float32)
-        return Bodies(pose=pose, betas=betas, translation=place, joints=self._body.joints(pose, betas, place))
+        return Bodies.of(self._body, vectors_of(fit.figures), fit.figures.betas, fit.figures.translation)
 
     def _last(self, request: CropRequest) -> Remembered | None:
         memory = None if request.person is None else self._people.get(request.person)

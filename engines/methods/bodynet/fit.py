@@ -14,8 +14,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from engines.body import BodyModel
-from engines.fitting.attached_points import NUM_TURNS, PLACE, SHAPE, AttachedPoints, Figures, Skeleton, image_points
+from engines.fitting.attached_points import PLACE, SHAPE, AttachedPoints, Figures, Skeleton, image_points
+from engines.fitting.consistency import Pull
 from engines.fitting.energy import Energy, robust_squares, squares
+from engines.fitting.gauss_newton import approach
 from engines.fitting.image_evidence import MIN_DEPTH_M, ImageEvidence
 from engines.fitting.pose_prior import PosePrior, vectors_of
 from engines.methods.bodies import Bodies
@@ -23,15 +25,17 @@ from engines.methods.bodynet.grid import GridView
 from engines.methods.bodynet.surface import SurfacePoints
 
 MESH_LEVEL = 2
-MAX_TURN_RAD = 0.5
-"""No joint turns further in one step: beyond, the linear picture of a turn is wrong."""
+
+
+POINT_PULL = Pull(steps=4, max_turn_rad=0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitOptions:
     """How strongly each term counts."""
 
-    steps: int = 4
+    pull: Pull = POINT_PULL
+    """Onto the image points and depths."""
     surface: float = 0.03
     """Standard deviation of a surface point of full confidence, grid units: a cell of 64^3."""
     reach: float = 0.12
@@ -42,12 +46,6 @@ class FitOptions:
     """Pairs farther apart are none."""
     turn: float = 0.2
     """Grid units that a right angle between the normals of a pair is worth."""
-    point_m: float = 0.01
-    depth_m: float = 0.1
-    outlier_m: float = 0.1
-    outlier_depth_m: float = 0.3
-    """Image points and depths as in `engines.fitting.consistency.Pull`."""
-    prior: float = 2.0
     stay_rad: float = 0.3
     stay_place: float = 0.07
     """Standard deviations from the first guess; the place's over its distance."""
@@ -68,30 +66,25 @@ class SurfaceFit:
 
     def fit(self, bodies: Bodies, evidence: ImageEvidence, grid: GridView, surface: SurfacePoints) -> Bodies:
         """One body (B = 1), started from where ``bodies`` has it. Numbers that fail leave it there."""
-        start = Figures.of(bodies.pose, bodies.betas, bodies.translation)
+        own, start = self.options, Figures.of(bodies.pose, bodies.betas, bodies.translation)
         distance = np.maximum(start.translation[:, 2], MIN_DEPTH_M)
-        stay = np.full((1, SHAPE.start + start.betas.shape[1]), self.options.stay_rad**-2.0)
-        stay[:, PLACE] = (self.options.stay_place * distance[:, None]) ** -2
-        stay[:, SHAPE] = self.options.shape**-2.0
-        total = np.zeros_like(stay)
-        diagonal = np.arange(stay.shape[1])
-        for _ in range(self.options.steps):
-            figures = start.moved(total)
-            if not all(np.isfinite(x).all() for x in (figures.rotations, figures.betas, figures.translation)):
-                return bodies
-            energy = self._energy(figures, evidence, grid, surface, distance)
-            # Betas are drawn to the mean body, the rest to the first guess.
-            pull = stay * np.concatenate((total[:, : SHAPE.start], figures.betas), 1)
-            energy.hessian[:, diagonal, diagonal] += stay
-            step = -np.linalg.solve(energy.hessian, (energy.gradient + pull)[..., None])[..., 0]
-            step[:, :NUM_TURNS] = step[:, :NUM_TURNS].clip(-MAX_TURN_RAD, MAX_TURN_RAD)
-            total += step
-        found = start.moved(total)
-        if not np.isfinite(total).all() or found.translation[0, 2] < MIN_DEPTH_M:
+        stay = np.full((1, SHAPE.start + start.betas.shape[1]), own.stay_rad**-2.0)
+        stay[:, PLACE] = (own.stay_place * distance[:, None]) ** -2
+        stay[:, SHAPE] = own.shape**-2.0
+        # Betas are drawn to the mean body, the rest to the first guess.
+        goal = np.zeros_like(stay)
+        goal[:, SHAPE] = -start.betas
+        found, sound = approach(
+            lambda figures: self._energy(figures, evidence, grid, surface, distance),
+            start,
+            stay,
+            goal=goal,
+            steps=own.pull.steps,
+            max_turn_rad=own.pull.max_turn_rad,
+        )
+        if not sound[0]:
             return bodies
-        pose = vectors_of(found).astype(np.float32)
-        betas, place = found.betas.astype(np.float32), found.translation.astype(np.float32)
-        return Bodies(pose=pose, betas=betas, translation=place, joints=self._body.joints(pose, betas, place))
+        return Bodies.of(self._body, vectors_of(found), found.betas, found.translation)
 
     def _energy(
         self, figures: Figures, evidence: ImageEvidence, grid: GridView, surface: SurfacePoints, distance: np.ndarray
@@ -99,9 +92,8 @@ class SurfaceFit:
         own = self.options
         posed = self._skeleton.pose(figures)
         places, moves = self._points.moves(figures, posed)
-        energy = evidence.point_energy(places, moves, distance, point_m=own.point_m, reach_m=own.outlier_m)
-        energy += evidence.depth_energy(places, moves, depth_m=own.depth_m, reach_m=own.outlier_depth_m)
-        energy += squares(*self._prior.residuals(vectors_of(figures))).scaled(own.prior)
+        energy = evidence.energy(places, moves, distance, own.pull.noise)
+        energy += squares(*self._prior.residuals(vectors_of(figures))).scaled(own.pull.prior)
 
         vertices, surface_row = self._pairs(figures, grid, surface)
         if not len(vertices):
@@ -131,6 +123,9 @@ class SurfaceFit:
         normals = vertex_normals(vertices, faces)[self._picked]
         vertices = vertices[self._picked]
         body = np.concatenate((vertices, own.turn * normals), 1)
+        if not np.isfinite(body).all():
+            nobody = np.zeros(0, np.intp)
+            return nobody, nobody
         outside = np.concatenate((surface.places, own.turn * surface.normals), 1)
         far, nearest = cKDTree(outside).query(body)
         # The grid ends at the crop's border; what leaves it has no surface.

@@ -9,7 +9,6 @@ import numpy as np
 
 from engines.body import BodyModel
 from engines.estimate import Surface
-from engines.fitting.consistency import Pull
 from engines.fitting.image_evidence import ImageEvidence
 from engines.methods.bilayer import BilayerLifter
 from engines.methods.bilayer import open_lifter as open_bilayer
@@ -49,7 +48,7 @@ class BodyNetLifter:
             evidence.depth_m,
             [request.intrinsics for request in requests],
             grid.centers_px,
-            Pull().confidence_power,
+            self._fit.options.pull.noise.confidence_power,
         )
         found, surfaces = [], []
         for row, volume in enumerate(occupancy):

@@ -18,7 +18,8 @@ import numpy as np
 from engines.body import BodyModel, load_body
 from engines.estimate import BodyEstimate
 from engines.fitting.consistency import Consistency, Pull
-from engines.fitting.objective import Noise, Objective, Weights
+from engines.fitting.image_evidence import Noise
+from engines.fitting.objective import Objective, Weights
 from engines.fitting.staged_fit import STAGES, StagedFit
 from engines.methods.bilayer import BilayerLifter, open_lifter
 from engines.methods.smplify import SmplifyLifter
@@ -32,8 +33,8 @@ PULLS = {
     "bilayer as regressed": None,
     "pulled": Pull(),
     "pulled, no pose prior": Pull(prior=0.0),
-    "pulled, no depths": Pull(depth_m=1e6),
-    "pulled, all points alike": Pull(confidence_power=0.0),
+    "pulled, no depths": Pull(noise=replace(Pull().noise, depth_m=1e6)),
+    "pulled, all points alike": Pull(noise=replace(Pull().noise, confidence_power=0.0)),
     "pulled, 1 step": Pull(steps=1),
     "pulled, 4 steps": Pull(steps=4),
 }

@@ -7,6 +7,7 @@ from engines.body import load_body
 from engines.body.rotations import rotation_matrices
 from engines.camera import Intrinsics
 from engines.methods.bilayer import BilayerLifter, finish, prepare
+from engines.methods.bodies import Bodies
 
 CAMERAS = [Intrinsics(fx=1000, fy=1000, cx=960, cy=540), Intrinsics(fx=700, fy=720, cx=300, cy=400)]
 PLACES = np.array([[1.5, 0.2, 3.0], [-0.3, -0.1, 1.8]], np.float32)
@@ -43,7 +44,7 @@ def test_a_perfect_network_gives_back_the_body(scene):
         "rotations": rotations, "betas": betas, "placement": placement,
         "landmarks": relative[:, :17], "joints": relative[:, 17:],
     }  # fmt: skip
-    found = finish(outputs, prepared, body)
+    found = Bodies.of(body, *finish(outputs, prepared))
     np.testing.assert_allclose(found.translation, PLACES, atol=0.05)
     np.testing.assert_allclose(found.joints - found.translation[:, None], posed.joints - PLACES[:, None], atol=1e-4)
     again = body.joints(found.pose, found.betas, found.translation)

@@ -7,6 +7,7 @@ from engines.body import load_body
 from engines.body.rotations import rotation_matrices
 from engines.camera import Intrinsics
 from engines.methods.bilayer import MIN_CONFIDENCE, OPENING, finish, prepare
+from engines.methods.bodies import Bodies
 from engines.methods.device_views import crop_views
 from kernels.launch.lift import lift_finish, lift_prepare
 
@@ -76,7 +77,7 @@ def test_finish(device, count):
     }
     pose, translation = run(device, points, depth, intrinsics, centers, sides, outputs)
     prepared = prepare(in_source(points, centers, sides), depth, intrinsics, centers, sides)
-    wanted = finish(outputs, prepared, load_body())
+    wanted = Bodies.of(load_body(), *finish(outputs, prepared))
     np.testing.assert_allclose(translation, wanted.translation, rtol=2e-4, atol=2e-4)
     # Half a turn has two rotation vectors: compare what they do.
     np.testing.assert_allclose(rotation_matrices(pose), rotation_matrices(wanted.pose), atol=2e-5)
