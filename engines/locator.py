@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from kernels.crop_normalize import halved, halvings_to
+from kernels.launch.crop_pictures import AnyPicture
 
 STRIDE = 8
 
@@ -76,8 +77,8 @@ class Locator:
         self.min_score = min_score
         self.max_iou = max_iou
 
-    def detect(self, image: np.ndarray) -> np.ndarray:
+    def detect(self, image: AnyPicture) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (N, 5) float32: x0 y0 x1 y1 in pixels and score 0..1, best first, clipped."""
-        canvas, scale = letterbox(image, self._input_px)
+        canvas, scale = letterbox(np.asarray(image), self._input_px)
         outputs = self._engine({"picture": canvas[None]})
         return people_of(outputs, self.min_score, self.max_iou, scale, (image.shape[1], image.shape[0]))

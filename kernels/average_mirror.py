@@ -8,7 +8,7 @@ import numpy as np
 
 
 def average_mirror(maps: np.ndarray, order: Sequence[int]) -> np.ndarray:
-    """Maps (2 B, P, H, W), or values (2 B, P), of B crops and then of their B mirror images -> (B, P, ...), the average.
+    """Maps (2 B, P, H, W), or values (2 B, P), of B crops and then of their mirror images -> (B, P, ...), the average.
 
     ``order`` (P,): the channel that shows in the mirror what each shows, left and right having changed places. Works in
     place: the first half of ``maps`` is what is returned, because maps are large and fresh memory is slow.

@@ -121,7 +121,7 @@ def _crops_and_heatmaps(device: Device, mesh: SkinMesh, faces: np.ndarray, tiny:
 
 
 def _lifting(device: Device, mesh: SkinMesh, faces: np.ndarray, tiny: bool) -> Iterator[Case]:
-    count, cells, vertices = (1, 8, 20) if tiny else (256, 40, 1750)
+    count, cells, vertices = (1, 8, 20) if tiny else (256, 48, 1750)
     rng = np.random.default_rng(3)
 
     def random(*shape: int) -> DeviceArray:

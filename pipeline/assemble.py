@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,13 @@ from pipeline.config import RunConfig
 from pipeline.errors import BodystreamError, OutputError, SourceError, UsageError
 from pipeline.runner import FrameEstimator
 from pipeline.sinks.base import QueuePolicy, Sink, SinkThread
-from pipeline.sources.base import Delivery, Source, SourceState
+from pipeline.sources.base import Delivery, Source, SourceOptions, SourceState
 from pipeline.sources.registry import create_source
 from pipeline.types import Frame, FrameResult
 
 if TYPE_CHECKING:
     from engines.body import BodyModel
-    from engines.methods import Method
+    from kernels.device import Device
     from pipeline.metrics import MetricsServer
 
 log = logging.getLogger(__name__)
@@ -128,20 +128,42 @@ def default_estimator(config: RunConfig, body: BodyModel) -> FrameEstimator:
     """The estimator with the project's networks."""
     from pipeline.estimator import Estimator
 
-    return Estimator(config, body, method_on_device(config, body) if config.on_device else None)
-
-
-def method_on_device(config: RunConfig, body: BodyModel) -> Method:
-    """What ``--on-device`` asks for. Raises UsageError where other flags forbid it, BodystreamError without a GPU."""
-    if config.method != "bilayer" or config.keypoints or not config.fast:
-        raise UsageError("--on-device runs --method bilayer with its own trunk and without mirror images: add --fast")
+    if not config.on_device:
+        return Estimator(config, body)
     from engines.methods.device_method import open_device_method
     from engines.runtime import EngineError
 
+    device = gpu_of(config)
     try:
-        return open_device_method(body, runtime=config.runtime, precision=config.precision)
+        method = open_device_method(
+            body, runtime=config.runtime, precision=config.precision, mirror=not config.fast, device=device
+        )
     except EngineError as error:
         raise BodystreamError(str(error)) from error
+    return Estimator(config, body, method, method.detect)
+
+
+def gpu_of(config: RunConfig) -> Device | None:
+    """Of a run with ``--on-device``, else None. Raises UsageError where other flags forbid it, BodystreamError without
+    a GPU."""
+    if not config.on_device:
+        return None
+    if config.method != "bilayer" or config.keypoints:
+        raise UsageError(
+            "--on-device runs --method bilayer with its own trunk; leave out --keypoints and other methods"
+        )
+    from engines.methods.device_method import open_gpu
+    from engines.runtime import EngineError
+
+    try:
+        return open_gpu()
+    except EngineError as error:
+        raise BodystreamError(str(error)) from error
+
+
+def _staying(options: SourceOptions, gpu: Device | None) -> SourceOptions:
+    """Pictures that NVDEC decodes stay on the ``gpu``."""
+    return replace(options, device=gpu) if options.hwaccel in ("auto", "cuda") else options
 
 
 def assemble(config: RunConfig, build_estimator: EstimatorFactory = default_estimator) -> Assembly:
@@ -151,7 +173,8 @@ def assemble(config: RunConfig, build_estimator: EstimatorFactory = default_esti
         raise UsageError("there is no source; pass --source FILE, FOLDER, webcam:0, rtsp://..., demo or test:")
     assembly = Assembly(Outputs.of(config))
     try:
-        assembly.sources += [create_source(spec, options) for spec, options in specs]
+        gpu = gpu_of(config)
+        assembly.sources += [create_source(spec, _staying(options, gpu)) for spec, options in specs]
         _open_together(assembly.sources)
         assembly.outputs.check()
         if config.metrics_port is not None:

@@ -12,24 +12,24 @@ import numpy as np
 
 from engines.body import load_body
 from engines.camera import Intrinsics
-from engines.methods.device_path import SIZES, DevicePath
+from engines.methods.device_path import DevicePath
 from engines.runtime import Precision, Runtime, load_engine
 from kernels.device import Device
 from kernels.launch.crop_pictures import DevicePicture
 from pipeline.bench_gpu_engines import FOLDER, LEAST_S, usable_runtime
 
-CROWD = 64
 Precisions = tuple[Precision, Precision]
 """Of the trunk and of the lifter."""
 
 
-def _path(runtime: Runtime, precisions: Precisions, device: Device, people: int) -> DevicePath:
-    sizes = tuple(sorted({*(size for size in SIZES if size < people), people}))
+def _path(
+    runtime: Runtime, precisions: Precisions, device: Device, people: int | None, mirror: bool = False
+) -> DevicePath:
     trunk, lifter = (
-        load_engine(FOLDER / f"{name}-small.onnx", runtime, precision, 0 if device.is_gpu else 1, batches=sizes)
+        load_engine(FOLDER / f"{name}-small.onnx", runtime, precision, 0 if device.is_gpu else 1)
         for name, precision in zip(("trunk", "bilayer"), precisions, strict=True)
     )
-    return DevicePath(trunk, lifter, load_body(), device, most_people=people)
+    return DevicePath(trunk, lifter, load_body(), device, mirror=mirror, most_people=people)
 
 
 def _scene(device: Device, people: int, dry: bool) -> tuple[Any, ...]:
@@ -55,21 +55,22 @@ def path_speed(dry: bool, left: Callable[[], float], device: Device) -> Iterator
     """Frame on the device -> parameters on the host, in the host's time, waiting included."""
     runtime: Runtime = "openvino" if dry else usable_runtime()
     trunk: Precision = "f32" if dry else "f16"
-    path = _path(runtime, (trunk, "f32"), device, 1 if dry else CROWD)
-    for people in (1,) if dry else (1, 16, CROWD):
-        if left() < LEAST_S and not dry:
-            raise TimeoutError(f"no time left for {people} people")
-        scene = _scene(device, people, dry)
-        times = []
-        for _ in range(0 if dry else 20):  # whatever is made at first use
-            path(*scene)
-        for _ in range(2 if dry else 300):
-            start = time.perf_counter()
-            path(*scene)
-            times.append((time.perf_counter() - start) * 1e3)
-        p50, p99 = np.quantile(times, [0.5, 0.99]).tolist()
-        row = {"runtime": runtime, "precision": trunk, "people": people, "p50_ms": p50, "p99_ms": p99}
-        yield row | {"people_per_s": people / np.mean(times) * 1e3}
+    for mirror in (False, True):
+        path = _path(runtime, (trunk, "f32"), device, 1 if dry else None, mirror)
+        for people in (1,) if dry else (1, 16, path.most_people):
+            if left() < LEAST_S and not dry:
+                raise TimeoutError(f"no time left for {people} people")
+            scene = _scene(device, people, dry)
+            times = []
+            for _ in range(0 if dry else 20):  # whatever is made at first use
+                path(*scene)
+            for _ in range(2 if dry else 300):
+                start = time.perf_counter()
+                path(*scene)
+                times.append((time.perf_counter() - start) * 1e3)
+            p50, p99 = np.quantile(times, [0.5, 0.99]).tolist()
+            row = {"runtime": runtime, "precision": trunk, "mirror": mirror, "people": people, "p50_ms": p50}
+            yield row | {"p99_ms": p99, "people_per_s": people / np.mean(times) * 1e3}
 
 
 def numerics(dry: bool, left: Callable[[], float], device: Device) -> Iterator[dict[str, Any]]:
@@ -100,6 +101,6 @@ def open_device(dry: bool, cache: Path | None = None) -> Device:
         from kernels.host_device import HostDevice
 
         return HostDevice("", cache)
-    from kernels.cuda_device import CudaDevice
+    from kernels.cuda_device import first_gpu
 
-    return CudaDevice()
+    return first_gpu()

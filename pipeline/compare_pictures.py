@@ -37,7 +37,9 @@ def sheet(frame: Frame, methods: Mapping[str, MethodFrame], names: list[str], bo
     columns = columns_for(len(names) + 1, frame.size[0] / frame.size[1])
     width = min(WIDTH_PX // columns, frame.size[0])
     small = cv2.resize(
-        frame.image, (width, max(1, round(width * frame.size[1] / frame.size[0]))), interpolation=cv2.INTER_AREA
+        np.asarray(frame.image),
+        (width, max(1, round(width * frame.size[1] / frame.size[0]))),
+        interpolation=cv2.INTER_AREA,
     )
     scale = width / frame.size[0]
     first = small.copy()

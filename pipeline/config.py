@@ -79,7 +79,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ] = False
     on_device: Annotated[
         bool,
-        Meta(description="crops, heatmaps and meshes stay on the GPU, only parameters come back; needs --fast"),
+        Meta(description="crops, heatmaps and meshes stay on the GPU; with --hwaccel cuda frames too"),
     ] = False
     batch_wait: Annotated[
         float,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from engines.camera import Intrinsics
 from engines.locator import Locator
 from engines.methods import WEIGHTS, CropRequest, Method, create_method
 from engines.methods.span import span
-from engines.runtime import EngineError, load_engine
+from engines.runtime import Engine, EngineError, load_engine
+from kernels.launch.crop_pictures import AnyPicture
 from pipeline.config import RunConfig
 from pipeline.errors import BodystreamError, UsageError
 from pipeline.person_box import crop_square
@@ -26,14 +28,21 @@ SURE_SCORE = 0.7
 """From here on the estimated body, and not the confident points alone, says where the next crop must reach."""
 
 
+Detect = Callable[[AnyPicture], np.ndarray]
+"""A picture -> people's boxes (N, 5), see `engines.locator.Locator.detect`."""
+
+
 class Estimator:
     """See `pipeline.runner.FrameEstimator`. Not thread safe: it belongs to one thread.
 
     Raises UsageError for an unknown method, BodystreamError where the networks cannot run here.
     """
 
-    def __init__(self, config: RunConfig, body: BodyModel, method: Method | None = None) -> None:
-        """``method``: in place of the one that the configuration names; the estimator owns it."""
+    def __init__(
+        self, config: RunConfig, body: BodyModel, method: Method | None = None, detect: Detect | None = None
+    ) -> None:
+        """``method``: in place of the one that the configuration names; the estimator owns it. ``detect``: in place of
+        the locator network on the host; somebody else owns that."""
         self._body = body
         self._settings = TrackerSettings(max_people=config.max_people)
         self._smoother = Smoother(config.smoothing)
@@ -49,18 +58,20 @@ class Estimator:
                 keypoints=Path(config.keypoints).expanduser() if config.keypoints else None,
                 surfaces=config.bodynet_surface,
             )
-            self._locator_engine = load_engine(
-                WEIGHTS / "locator-small.onnx", config.runtime, config.precision, config.threads
-            )
+            self._locator_engine = None if detect else _open_locator(config)
         except EngineError as error:
             raise BodystreamError(str(error)) from error
         except ValueError as error:
             raise UsageError(str(error)) from error
-        size = self._locator_engine.inputs[0].shape[1]
-        assert size is not None
-        self._locator = Locator(self._locator_engine, size)
-        described = self._locator_engine.describe()
-        self.weights = {**self._method.weights, described.model: described.sha256}
+        self.weights = dict(self._method.weights)
+        if self._locator_engine is not None:
+            size = self._locator_engine.inputs[0].shape[1]
+            assert size is not None
+            detect = Locator(self._locator_engine, size).detect
+            described = self._locator_engine.describe()
+            self.weights[described.model] = described.sha256
+        assert detect is not None
+        self._detect: Detect = detect
         self._trackers: dict[str, Tracker] = {}
         self._to_detect: dict[str, Frame] = {}
         """Frames of streams that the locator looks at when their bodies are published."""
@@ -71,7 +82,7 @@ class Estimator:
     def warm_up(self) -> None:
         """Run every network once, so that the first frame waits for no compilation."""
         image = np.zeros((256, 256, 3), np.uint8)
-        self._locator.detect(image)
+        self._detect(image)
         request = CropRequest(
             image=image, center_px=np.array([128.0, 128.0]), side_px=256.0, intrinsics=Intrinsics.from_fov(256, 256)
         )
@@ -125,7 +136,7 @@ class Estimator:
         """
         for stream, frame in self._to_detect.items():
             with span(self._spans_after, "locate_after"):
-                self._detected[stream] = frame.pts_s, self._locator.detect(frame.image)
+                self._detected[stream] = frame.pts_s, self._detect(frame.image)
         self._to_detect.clear()
 
     def _locate(self, frame: Frame, spans: dict[str, float]) -> tuple[Tracker, tuple[TrackState, ...]]:
@@ -141,7 +152,7 @@ class Estimator:
                 self._to_detect[frame.stream] = frame
             else:
                 with span(spans, "locate"):
-                    detections = self._locator.detect(frame.image)
+                    detections = self._detect(frame.image)
                 tracker.merge_detections(detections)
         return tracker, tracker.targets()
 
@@ -173,4 +184,9 @@ class Estimator:
     def close(self) -> None:
         """Let go of the engines."""
         self._method.close()
-        self._locator_engine.close()
+        if self._locator_engine is not None:
+            self._locator_engine.close()
+
+
+def _open_locator(config: RunConfig) -> Engine:
+    return load_engine(WEIGHTS / "locator-small.onnx", config.runtime, config.precision, config.threads)

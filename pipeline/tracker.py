@@ -188,7 +188,7 @@ class Tracker:
         self._detected_s, self._somebody_went = self._now_s, False
         found = distinct_detections(detections, self.settings.min_detection_score)
         found = self._match_followed(found)
-        colours = [torso_colours(frame.image, box) for box in found]
+        colours = torso_colours(frame.image, found)
         strangers = self._unmatched_by_lost(found, colours)
         if not frame.unrelated:
             strangers = self._worth_a_look(found, strangers)
@@ -240,7 +240,7 @@ class Tracker:
             track.motion = BoxMotion.start(box) if track.phase == "new" else track.motion.corrected(box)
             track.points, track.measured = track.measured, None
             track.phase, track.seen_s = "followed", self._now_s
-            self._remember_colours(track, frame.image)
+        self._remember_colours(seen, frame)
         self._frame = None
         return tuple(track.state(self._now_s) for track in seen)
 
@@ -332,15 +332,15 @@ class Tracker:
             track.phase = "lost"
             self._somebody_went |= track.proposed is None or self._now_s - track.seen_s < _JUST_GONE_S
 
-    def _remember_colours(self, track: _Track, image: np.ndarray) -> None:
+    def _remember_colours(self, seen: list[_Track], frame: Frame) -> None:
         # Not while somebody overlaps: the colours could be theirs.
-        others = [t.motion.box for t in self._tracks if t is not track]
-        if others and box_iou(track.motion.box[None], np.stack(others)).max() > 0.1:
-            return
-        seen = torso_colours(image, track.motion.box)
-        if seen is not None:
-            old = seen if track.colours is None else track.colours
-            track.colours = _COLOUR_MEMORY * old + (1 - _COLOUR_MEMORY) * seen
+        boxes = np.stack([track.motion.box for track in self._tracks]) if seen else np.zeros((0, 4))
+        near = {id(t): n for t, n in zip(self._tracks, (box_iou(boxes, boxes) > 0.1).sum(1), strict=False)}
+        alone = [track for track in seen if near[id(track)] <= 1]  # themselves
+        for track, now in zip(alone, torso_colours(frame.image, [track.motion.box for track in alone]), strict=True):
+            if now is not None:
+                before = now if track.colours is None else track.colours
+                track.colours = _COLOUR_MEMORY * before + (1 - _COLOUR_MEMORY) * now
 
 
 def _own_fit(track: _Track) -> float:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engines.camera import Intrinsics
 from engines.estimate import BodyEstimate
+
+if TYPE_CHECKING:
+    from kernels.launch.crop_pictures import AnyPicture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +22,9 @@ class Frame:
     """Name of the stream, unique in the process, safe for a topic and a file name."""
     index: int
     """0-based index in the source; for a folder of images in sorted file order."""
-    image: np.ndarray
-    """(H, W, 3) uint8 RGB, upright (rotation metadata applied)."""
+    image: AnyPicture
+    """(H, W, 3) uint8 RGB, upright (rotation metadata applied). It may lie on a device, where a decoder left it: who
+    wants its pixels calls ``np.asarray``."""
     capture_ns: int
     """Monotonic clock (`time.monotonic_ns`) when the frame was captured, or arrived where the source cannot tell."""
     pts_s: float
@@ -32,7 +37,7 @@ class Frame:
     """Who is in the picture, where that is known from elsewhere (a replayed log): the estimator is passed by."""
 
     def __post_init__(self) -> None:
-        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+        if len(self.image.shape) != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
             raise ValueError(
                 f"image must be (H, W, 3) uint8 RGB, got shape {self.image.shape} dtype {self.image.dtype}"
             )

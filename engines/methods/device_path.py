@@ -118,7 +118,7 @@ class DevicePath:
         self._lanes = make_lanes(trunk, lifter, device, sizes, views=views, vertices=vertices, stream=stream)
         self._heatmaps: list[np.ndarray] = []
         """Pinned, one per person of the largest crowd so far."""
-        for each in {None, stream}:  # engines are bound on the device's own stream
+        for each in (None, stream):  # engines are bound on the device's own stream
             device.synchronize(each)
 
     @property

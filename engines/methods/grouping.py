@@ -33,16 +33,23 @@ def find_rivals(
     points_px: np.ndarray, centers_px: np.ndarray, sides_px: np.ndarray, pictures: Sequence[Hashable]
 ) -> dict[int, list[int]]:
     """Row -> rows of others whose crops overlap its own and show somebody else; arguments as `part_people`."""
-    count = len(points_px)
-    rivals = {
-        i: [
-            j
-            for j in range(count)
-            if j != i and pictures[i] == pictures[j] and _meet(points_px, centers_px, sides_px, i, j)
-        ]
-        for i in range(count)
-    }
-    return {i: others for i, others in rivals.items() if others}
+    first = {picture: row for row, picture in reversed(list(enumerate(pictures)))}
+    picture = np.array([first[one] for one in pictures])
+    apart = np.abs(centers_px[:, None] - centers_px).max(-1)
+    meet = (picture[:, None] == picture) & (apart < (sides_px[:, None] + sides_px) / 2)
+    i, j = np.nonzero(np.triu(meet, 1))
+    if not len(i):
+        return {}
+    one, other = points_px[i], points_px[j]
+    sure = (one[..., 2] >= SAME_MASS) & (other[..., 2] >= SAME_MASS)
+    distance = np.linalg.norm(one[..., :2] - other[..., :2], axis=-1)
+    near = sure & (distance < SAME_REACH * np.minimum(sides_px[i], sides_px[j])[:, None])
+    two = near.sum(1) <= SAME_SHARE * sure.sum(1)
+    rivals: dict[int, list[int]] = {}
+    for a, b in zip(i[two].tolist(), j[two].tolist(), strict=True):
+        rivals.setdefault(a, []).append(b)
+        rivals.setdefault(b, []).append(a)
+    return {row: sorted(rivals[row]) for row in sorted(rivals)}
 
 
 def part_people(
@@ -92,16 +99,6 @@ def _confidence(whole: np.ndarray, shares: np.ndarray, places: np.ndarray) -> np
     x, y = np.floor(places[:, :2] * cells).astype(int).clip(0, cells - 1).T
     points = np.arange(len(places))
     return np.minimum(mass[y, x, points], 1) * np.minimum(2 * shares[y, x, points], 1)
-
-
-def _meet(points_px: np.ndarray, centers_px: np.ndarray, sides_px: np.ndarray, i: int, j: int) -> bool:
-    """Whether two crops overlap and show two people."""
-    if (np.abs(centers_px[i] - centers_px[j]) >= (sides_px[i] + sides_px[j]) / 2).any():
-        return False
-    sure = (points_px[[i, j], :, 2] >= SAME_MASS).all(0)
-    apart = np.linalg.norm(points_px[i, :, :2] - points_px[j, :, :2], axis=1)
-    near = sure & (apart < SAME_REACH * min(sides_px[i], sides_px[j]))
-    return bool(near.sum() <= SAME_SHARE * sure.sum())
 
 
 def _seen_from(claims: np.ndarray, centers_px: np.ndarray, sides_px: np.ndarray, i: int, j: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from engines.runtime.engine import Engine, EngineDescription, EngineError, Engin
 from engines.runtime.fingerprint import fingerprint
 from engines.runtime.tensorrt_build import build_engine, builds_for, import_tensorrt, profile_ranges
 from engines.runtime.tensorrt_cache import CacheKey, cached_engine, default_cache_dir
-from kernels.cuda_device import CudaDevice
+from kernels.cuda_device import CudaDevice, first_gpu
 from kernels.device import Device, DeviceError
 
 
@@ -47,7 +47,7 @@ class TensorRtEngine(Engine):
                 "index, or use --runtime torch or openvino"
             )
         try:
-            self._device = CudaDevice()
+            self._device = first_gpu()
         except DeviceError as error:
             raise EngineUnavailable(f"runtime tensorrt: {error}; pip install 'bodystream[tensorrt]'") from error
         digest = fingerprint(path)

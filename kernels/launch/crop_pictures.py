@@ -51,7 +51,7 @@ class DevicePicture:
         """Of that array."""
         return np.dtype(np.uint8)
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """(H, W, 3) uint8 RGB on the host, for those who draw: waits for the copy."""
         device = self.pixels.device
         device.follow_default_stream()

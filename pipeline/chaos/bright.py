@@ -33,7 +33,7 @@ class BrightEstimator:
 
 
 def _bodies(frame: Frame) -> tuple[TrackedBody, ...]:
-    columns = frame.image[::GRID_PX, ::GRID_PX].sum(axis=(0, 2), dtype=np.int64)
+    columns = np.asarray(frame.image)[::GRID_PX, ::GRID_PX].sum(axis=(0, 2), dtype=np.int64)
     x, y = (int(columns.argmax()) + 0.5) * GRID_PX, frame.size[1] / 2
     camera = frame.intrinsics
     place = DEPTH_M * np.array([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1], np.float32)

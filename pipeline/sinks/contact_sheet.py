@@ -52,7 +52,7 @@ class ContactSheet:
             self._every *= 2
         scale = self._tile_px / max(result.frame.size)
         size = tuple(max(1, round(side * scale)) for side in result.frame.size)
-        small = cv2.resize(result.frame.image, size, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(np.asarray(result.frame.image), size, interpolation=cv2.INTER_AREA)
         blank = np.broadcast_to(np.uint8(0), result.frame.image.shape)  # let go of the full picture
         self._kept.append((replace(result, frame=replace(result.frame, image=blank)), small))
 

@@ -63,7 +63,7 @@ class OverlayWriter:
         if self._stream is None:
             self._start(result)
         assert self._stream is not None
-        picture = draw_result(fit(result.frame.image, self._size), result, self._body)
+        picture = draw_result(fit(np.asarray(result.frame.image), self._size), result, self._body)
         frame = av.VideoFrame.from_ndarray(even(picture), format="rgb24").reformat(format="yuv420p")
         pts = round((result.frame.pts_s - self._start_s) / _TIME_BASE)
         self._last_pts = frame.pts = max(pts, self._last_pts + 1)

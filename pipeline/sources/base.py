@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from engines.camera import Intrinsics
+from kernels.device import Device
 from pipeline.errors import SourceError
 from pipeline.sources.redact import redact
 from pipeline.types import Frame
@@ -117,6 +118,8 @@ class SourceOptions:
     camera: CameraOption = field(default_factory=CameraOption)
     hwaccel: str = "none"
     """Hardware decoder: `none`, `auto`, or a device type of FFmpeg (`cuda`, `vaapi`, `videotoolbox`...)."""
+    device: Device | None = None
+    """Where pictures stay if the hardware decoder leaves them there; None: they come to the host."""
     threads: int = 0
     """Decoder threads; 0 lets the decoder choose."""
     realtime: bool = False

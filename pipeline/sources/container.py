@@ -9,6 +9,7 @@ import av
 from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.container import InputContainer
 
+from kernels.device import Device
 from pipeline.errors import SourceError, UsageError
 
 log = logging.getLogger(__name__)
@@ -16,26 +17,37 @@ log = logging.getLogger(__name__)
 _PREFERRED = ("cuda", "videotoolbox", "vaapi", "d3d11va")
 
 
-def open_container(address: str, *, hwaccel: str, shown_as: str, hint: str, **kwargs: Any) -> InputContainer:
+def open_container(
+    address: str, *, hwaccel: str, shown_as: str, hint: str, device: Device | None = None, **kwargs: Any
+) -> InputContainer:
     """Open a file, device or URL. `auto` falls back to software; a decoder named by the user must work.
+    ``device``: a GPU on which NVDEC leaves the pictures that it decodes.
 
     Raises SourceError (its text names `shown_as` and ends in `hint`), UsageError for an unknown decoder.
     """
-    device = hardware_device(hwaccel)
-    if device is not None:
+    decoder = hardware_device(hwaccel)
+    if decoder is not None:
         try:
-            return av.open(address, hwaccel=HWAccel(device, allow_software_fallback=True), **kwargs)
+            return av.open(address, hwaccel=_accelerator(decoder, device), **kwargs)
         except (av.FFmpegError, OSError, ValueError) as error:
             if hwaccel != "auto" and _opens_without(address, kwargs):
                 raise SourceError(
-                    f"{shown_as}: hardware decoder {device} does not start ({reason(error)}); "
+                    f"{shown_as}: hardware decoder {decoder} does not start ({reason(error)}); "
                     "use --hwaccel none or auto"
                 ) from error
-            log.debug("hardware decoder %s does not start: %s", device, reason(error))
+            log.debug("hardware decoder %s does not start: %s", decoder, reason(error))
     try:
         return av.open(address, **kwargs)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"{shown_as}: cannot be opened ({reason(error)}); {hint}") from error
+
+
+def _accelerator(decoder: str, device: Device | None) -> HWAccel:
+    if decoder != "cuda" or device is None or not device.is_gpu:
+        return HWAccel(decoder, allow_software_fallback=True)
+    # The primary context, which the kernels use too.
+    _, index = device.dlpack_device
+    return HWAccel(decoder, str(index), allow_software_fallback=True, is_hw_owned=True)
 
 
 def hardware_device(name: str) -> str | None:

@@ -12,7 +12,7 @@ import av
 from pipeline.errors import SourceError
 from pipeline.sources.base import Delivery, Source, SourceOptions
 from pipeline.sources.container import open_container, reason
-from pipeline.sources.decode import display_matrix, to_rgb, upright
+from pipeline.sources.device_frames import upright_picture
 from pipeline.types import Frame
 
 _NOT_VIDEO = {"tty", "bin", "xbin", "adf", "idf"}
@@ -45,6 +45,7 @@ class FileSource(Source):
         self._container = open_container(
             str(self._path),
             hwaccel=self.options.hwaccel,
+            device=self.options.device,
             shown_as=str(self._path),
             hint="it is no video, or it was cut off before its index was written",
         )
@@ -101,7 +102,7 @@ class FileSource(Source):
         return float(self._stream.time_base or 1)
 
     def _frame(self, picture: av.VideoFrame) -> Frame:
-        image = upright(display_matrix(picture))(to_rgb(picture))
+        image = upright_picture(picture, self.options.device)
         if picture.time is not None:
             pts_s = picture.time
         else:  # some AVI and raw streams have none: go on at the nominal rate

@@ -19,7 +19,7 @@ from pipeline.sources.base import Delivery, Source, SourceOptions, SourceState
 from pipeline.sources.capture_clock import CaptureClock
 from pipeline.sources.connection import Connection, Picture
 from pipeline.sources.container import open_container
-from pipeline.sources.decode import display_matrix, to_rgb, upright
+from pipeline.sources.device_frames import upright_picture
 from pipeline.sources.redact import redact
 from pipeline.types import Frame
 
@@ -122,6 +122,7 @@ class LiveSource(Source):
         return open_container(
             self._dial.address,
             hwaccel=self.options.hwaccel,
+            device=self.options.device,
             shown_as=self.spec,
             hint="is the camera on, free and reachable?",
             format=self._dial.demuxer,
@@ -157,7 +158,7 @@ class LiveSource(Source):
         log.info("%s: %s is %s", self.stream, self.spec, self.format)
 
     def _frame(self, picture: Picture) -> Frame:
-        image = upright(display_matrix(picture.frame))(to_rgb(picture.frame))
+        image = upright_picture(picture.frame, self.options.device)
         self.superseded += picture.superseded
         self._index += picture.superseded + 1
         return Frame(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from kernels.device import Device
 from pipeline.errors import SourceError
 from pipeline.sources.base import CameraOption, Source, SourceOptions
 from pipeline.sources.redact import redact
@@ -87,12 +88,18 @@ def open_source(
     stream: str = "cam0",
     camera: CameraOption | None = None,
     hwaccel: str = "none",
+    device: Device | None = None,
     threads: int = 0,
     realtime: bool = False,
 ) -> Source:
     """Create and open a source; iterate over it or call `read()`, then `close()`. Raises SourceError."""
     options = SourceOptions(
-        stream=stream, camera=camera or CameraOption(), hwaccel=hwaccel, threads=threads, realtime=realtime
+        stream=stream,
+        camera=camera or CameraOption(),
+        hwaccel=hwaccel,
+        device=device,
+        threads=threads,
+        realtime=realtime,
     )
     source = create_source(spec, options)
     source.open()

@@ -36,8 +36,8 @@ def test_dry_run_sends_a_person_through_the_device_path(tmp_path):
     code = bench_gpu.main(["--dry-run", "--out", str(tmp_path), *left_out("device path", "numerics")])
     path, numerics = json.loads((tmp_path / "gpu.json").read_text())
     assert code == 0 and not path["error"] and not numerics["error"]
-    (one,) = path["rows"]
-    assert 0 < one["p50_ms"] <= one["p99_ms"] and one["people_per_s"] > 0
+    assert [row["mirror"] for row in path["rows"]] == [False, True]
+    assert all(0 < row["p50_ms"] <= row["p99_ms"] and row["people_per_s"] > 0 for row in path["rows"])
     exact, int8 = numerics["rows"]
     assert exact["mm_from_f32"] == 0 < int8["mm_from_f32"]
 

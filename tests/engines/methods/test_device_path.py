@@ -5,6 +5,7 @@ On this machine the device is the kernels' twin: the CUDA sources themselves, co
 
 import logging
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import av
@@ -174,6 +175,16 @@ def test_people_who_overlap_are_parted_as_on_the_plain_path(engines, requests, m
     assert device.waits == 3
     # The lane is as good as new afterwards.
     nearly_the_same(method.estimate(requests[:3], {}), plainly(engines, requests[:3], mirror=mirror))
+
+
+def test_two_groups_of_cameras_at_once(engines, requests, plain):
+    """Each in a thread, with its own stream; the engines and the device are shared."""
+    device, body = HostDevice(), load_body()
+    groups = [DeviceMethod(*engines, body, device, mirror=False, most_people=1) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(group.estimate, requests[row : row + 2], {}) for row, group in enumerate(groups)]
+    for row, call in enumerate(calls):
+        nearly_the_same(call.result(), plain[row : row + 2])
 
 
 def test_whole_people_differ_by_what_the_two_filters_differ(engines, frame):
