@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.bench_streams import curve, measure_streams
+from pipeline.bench_streams import curve, measure_streams, stream_counts
 from pipeline.bench_video import bench_video
 from pipeline.stopwatch import Stopwatch
 
@@ -160,7 +160,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; 0 when it ran, whatever the figures."""
     parser = argparse.ArgumentParser(prog="bodystream bench", description=__doc__.split("\n\n")[0])
     parser.add_argument("--source", help="video to play; default: one walker at 1080p, cut from the street clip")
-    parser.add_argument("--streams", type=int, default=1, help="also play 1 to N cameras in real time: the curve")
+    parser.add_argument(
+        "--streams",
+        type=stream_counts,
+        default=[1],
+        help="also play 1 to N cameras in real time, or 1,2,4,8: the curve",
+    )
     parser.add_argument("--cores", type=int, default=2, help="processor cores to use (Linux); 0: all")
     parser.add_argument("--precision", default="int8", help="as in `bodystream run`")
     parser.add_argument("--runtime", default="auto", help="as in `bodystream run`")
@@ -189,8 +194,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures["run"] = asdict(one) | {"outside_ms": one.outside_ms}
     if teachers:
         figures |= {"teachers_ms": teachers, "ratio": 1000 / one.fps / sum(teachers.values())}
-    if args.streams > 1:
-        runs = [measure_streams(source, streams, flags) for streams in range(1, args.streams + 1)]
+    if args.streams != [1]:
+        runs = [measure_streams(source, streams, flags) for streams in args.streams]
         print("\n" + curve(runs))
         figures["streams"] = [asdict(run) | {"sustained": run.sustained} for run in runs]
     args.json.parent.mkdir(parents=True, exist_ok=True)

@@ -42,6 +42,9 @@ from pipeline.types import Frame, FrameResult
 FLUSH_INTERVAL_S = 0.5
 """Half of the second that a killed process may lose: the other half is for the write itself."""
 MAX_PENDING_BYTES = 16 << 20
+MAX_FLUSHES = 43_200
+"""Of one file, six hours at two a second: the index of its chunks lies in memory until it is finished, half a kilobyte
+for each."""
 MAX_WAITING_STATES = 256
 """States of sources that wait for the disk; older ones go."""
 CLOSE_GRACE_S = 2.0
@@ -82,13 +85,15 @@ class Recorder:
         rotate_s: float = 0.0,
         max_pending_bytes: int = MAX_PENDING_BYTES,
         flush_interval_s: float = FLUSH_INTERVAL_S,
+        max_flushes: int = MAX_FLUSHES,
     ) -> None:
         """Create ``path`` (and its folder); raises RecorderError where that is impossible.
 
         metadata: the `skeleton` record, see `pipeline.log_format.skeleton_record`.
         rotate_bytes, rotate_s: begin a new file STEM.0001.mcap, STEM.0002.mcap ... after so many bytes of finished
-        chunks or seconds of capture time; 0 keeps one file. Where logs rotate, none is overwritten: a recorder that
-        starts again goes on after the highest number it finds.
+        chunks or seconds of capture time; 0 keeps one file for six hours (`MAX_FLUSHES`), then goes on in the next, so
+        that memory stays bounded. Where logs rotate, none is overwritten: a recorder that starts again goes on after
+        the highest number it finds.
         """
         if not 0 < flush_interval_s <= 1:
             raise ValueError(f"flush_interval_s is {flush_interval_s}, a log must be flushed at least once a second")
@@ -101,7 +106,7 @@ class Recorder:
         self._metadata = {"joint_names": ",".join(JOINT_NAMES), "keypoint_names": ",".join(POINT_NAMES), **metadata}
         self._rotate_bytes, self._rotate_ns = rotate_bytes, round(rotate_s * 1e9)
         self._max_pending_bytes = max_pending_bytes
-        self._flush_interval_s = flush_interval_s
+        self._flush_interval_s, self._max_flushes = flush_interval_s, max_flushes
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._surfaces_channel: int | None = None
@@ -218,6 +223,7 @@ class Recorder:
                 if not self._closed:
                     self._write_events()
                     self._writer.flush()
+                    self._flushes += 1
             self._drain()
 
     def _drain(self) -> bool:
@@ -272,17 +278,19 @@ class Recorder:
         self._writer.add_message(self._surfaces_channel, frame.capture_ns, data, frame.capture_ns, self._sequence)
 
     def _is_segment_full(self, frame: Frame) -> bool:
-        if self._rotate_bytes and self._files[-1].tell() >= self._rotate_bytes:
+        if (self._rotate_bytes and self._files[-1].tell() >= self._rotate_bytes) or self._flushes >= self._max_flushes:
             return True
         first_ns = self._segment_first_ns
         return bool(self._rotate_ns and first_ns is not None and frame.capture_ns - first_ns >= self._rotate_ns)
 
     def _start_segment(self) -> None:
+        if self._segments == 1 and not self._first_number:
+            self._first_number = _next_number(self.path) - 1
         path, number = self.path, self._first_number + self._segments
         if number:
             path = path.with_name(f"{path.stem}.{number:04d}{path.suffix}")
         self._segments += 1
-        self._sequence = 0
+        self._sequence = self._flushes = 0
         self._streams: set[str] = set()
         self._segment_first_ns: int | None = None
         self._files.append(LogFile(path))

@@ -286,6 +286,26 @@ def test_rotation_by_size(tmp_path):
     assert sorted(data["frame"] for path in paths for data, _, _ in messages(path)) == list(range(100))
 
 
+def test_one_file_takes_so_many_chunks_only(tmp_path):
+    """Their index lies in memory. The files that follow overwrite none of an earlier run."""
+    record(tmp_path / "run.mcap", [make_result(i) for i in range(40)], rotate_s=1.0)
+    earlier = (tmp_path / "run.0001.mcap").read_bytes()
+    recorder = Recorder(tmp_path / "run.mcap", metadata=SKELETON, flush_interval_s=0.01, max_flushes=3)
+    count = 0
+    while recorder.counters.segments < 3 and count < 5000:
+        recorder.write(make_result(count))
+        count += 1
+        time.sleep(0.005)
+    recorder.close()
+    written = [tmp_path / "run.mcap", *sorted(tmp_path.glob("run.*.mcap"))[1:]]
+    assert len(written) == recorder.counters.segments == 3
+    assert [data["frame"] for path in written for data, _, _ in messages(path)] == list(range(count))
+    for path in written:
+        with path.open("rb") as file:
+            assert len(make_reader(file).get_summary().chunk_indexes) <= 3 + 1, "the last is that of finishing"
+    assert (tmp_path / "run.0001.mcap").read_bytes() == earlier
+
+
 def test_rotating_logs_of_an_earlier_run_are_never_overwritten(tmp_path):
     def recorded() -> dict[str, list[int]]:
         return {p.name: [data["frame"] for data, _, _ in messages(p)] for p in sorted(tmp_path.glob("run*"))}
