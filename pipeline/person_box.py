@@ -37,13 +37,21 @@ def enclosing_box(box: np.ndarray, extent_px: np.ndarray, width: int, height: in
 
     It grows to at most twice its long side: an estimate that is far off must not take the crop with it.
     """
-    inside = np.clip(extent_px[np.isfinite(extent_px).all(1)], 0, (width, height))
-    if not len(inside):
+    extent_px = extent_px[np.isfinite(extent_px).all(1)]
+    if not len(extent_px):
         return box
-    reach = 0.5 * float((box[2:4] - box[:2]).max())
-    low = np.maximum(np.minimum(box[:2], inside.min(0)), box[:2] - reach)
-    high = np.minimum(np.maximum(box[2:4], inside.max(0)), box[2:4] + reach)
-    return np.concatenate([low, high]).astype(np.float32)
+    x0, y0, x1, y1 = box[:4].tolist()
+    reach = 0.5 * max(x1 - x0, y1 - y0)
+    (left, top), (right, bottom) = extent_px.min(0).tolist(), extent_px.max(0).tolist()
+    return np.array(
+        [
+            max(min(x0, max(left, 0)), x0 - reach),
+            max(min(y0, max(top, 0)), y0 - reach),
+            min(max(x1, min(right, width)), x1 + reach),
+            min(max(y1, min(bottom, height)), y1 + reach),
+        ],
+        np.float32,
+    )
 
 
 def crop_square(box: np.ndarray) -> tuple[np.ndarray, float]:
@@ -65,8 +73,9 @@ def box_area(boxes: np.ndarray) -> np.ndarray:
 
 def visible_fraction(box: np.ndarray, width: int, height: int) -> float:
     """Part of a box's area that lies in the image, 0..1."""
-    image = np.array([[0, 0, width, height]], box.dtype)
-    return float(_overlap(box[None], image)[0, 0] / max(float(box_area(box)), 1e-9))
+    x0, y0, x1, y1 = box[:4].tolist()
+    inside = max(min(x1, width) - max(x0, 0), 0) * max(min(y1, height) - max(y0, 0), 0)
+    return inside / max(max(x1 - x0, 0) * max(y1 - y0, 0), 1e-9)
 
 
 def keypoint_similarity(a: np.ndarray, b: np.ndarray) -> float:

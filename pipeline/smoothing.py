@@ -107,9 +107,9 @@ class Smoother:
             betas = old.betas + weight_s / seen_s * (betas - old.betas)
 
         rotations = rotation_matrices(np.asarray(estimate.pose, np.float64))
-        translation = np.asarray(estimate.translation, np.float64)
-        direction = translation[:2] / translation[2]
-        depth = np.log(translation[2:] * size_ratio(body, betas, estimate.betas))
+        x, y, z = estimate.translation.tolist()
+        direction = np.array([x / z, y / z])
+        depth = np.array([math.log(z * size_ratio(body, betas, estimate.betas))])
         if old is None or dt_s > settings.reset_after_s:
             person = _Person(
                 t_s,
@@ -141,8 +141,9 @@ class Smoother:
 
 
 def _published(person: _Person, estimate: BodyEstimate, body: BodyModel) -> BodyEstimate:
-    z = np.exp(person.depth.value[0])
-    translation = np.append(person.direction.value * z, z).astype(np.float32)
+    z = math.exp(person.depth.value[0])
+    x, y = person.direction.value.tolist()
+    translation = np.array([x * z, y * z, z], np.float32)
     rotations = person.rotations.value
     betas = person.betas.astype(np.float32)
     pose = rotation_vectors(rotations).astype(np.float32)
@@ -153,5 +154,5 @@ def _published(person: _Person, estimate: BodyEstimate, body: BodyModel) -> Body
 def size_ratio(body: BodyModel, betas: np.ndarray, measured: np.ndarray) -> float:
     """Height of the body of ``betas`` (10,) over that of ``measured`` (10,), between their highest and lowest joint."""
     rest = body.joints_rest(np.stack([betas, measured]))
-    heights = np.ptp(rest[..., 1], axis=1)
-    return float(heights[0] / heights[1])
+    height, measured_height = np.ptp(rest[..., 1], axis=1).tolist()
+    return height / measured_height

@@ -73,7 +73,7 @@ class WireStream:
                 faces=surface.faces,
             )
             for tracked in result.bodies
-            if _finite(tracked) and (surface := tracked.estimate.surface) is not None
+            if (surface := tracked.estimate.surface) is not None and _finite(tracked)
         ]
 
     def retired(self, result: FrameResult) -> RetireMessage | None:
@@ -125,7 +125,7 @@ class WireStream:
 
 def _finite(tracked: TrackedBody) -> bool:
     estimate = tracked.estimate
-    return all(np.all(np.isfinite(a)) for a in (estimate.pose, estimate.betas, estimate.translation))
+    return all(np.isfinite(a).all() for a in (estimate.pose, estimate.betas, estimate.translation))
 
 
 def _wire_bodies(tracked: list[TrackedBody], body: BodyModel, mesh_level: int | None) -> tuple[WireBody, ...]:
