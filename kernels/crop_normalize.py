@@ -37,12 +37,12 @@ def crop_batch(image: np.ndarray, centers_px: np.ndarray, sides_px: np.ndarray, 
     return crops
 
 
-def crop_to_source(points: np.ndarray, center_px: np.ndarray, side_px: float, size: int) -> np.ndarray:
-    """Points (..., 2) of a crop -> of the picture, pixels."""
+def crop_to_source(points: np.ndarray, center_px: np.ndarray, side_px: float | np.ndarray, size: int) -> np.ndarray:
+    """Points (..., 2) of a crop -> of the picture, pixels; of many crops where centres and sides broadcast."""
     return np.asarray(center_px) + (np.asarray(points) / size - 0.5) * side_px
 
 
-def source_to_crop(points: np.ndarray, center_px: np.ndarray, side_px: float, size: int) -> np.ndarray:
+def source_to_crop(points: np.ndarray, center_px: np.ndarray, side_px: float | np.ndarray, size: int) -> np.ndarray:
     """Points (..., 2) of the picture -> of a crop, pixels."""
     return ((np.asarray(points) - np.asarray(center_px)) / side_px + 0.5) * size
 

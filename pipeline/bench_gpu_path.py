@@ -43,7 +43,7 @@ def _scene(device: Device, people: int, dry: bool) -> tuple[Any, ...]:
         if not dry:
             joints = frame.intrinsics.project(source.truth(0)[0].joints)  # type: ignore[attr-defined]
             low, high = joints.min(0), joints.max(0)
-    image = frame.image
+    image = np.asarray(frame.image)
     picture = DevicePicture(pixels=device.upload(image.reshape(len(image), -1)), width=image.shape[1])
     shift = np.random.default_rng(0).uniform(-8, 8, (people, 2))
     centers, sides = (low + high) / 2 + shift, np.full(people, 1.3 * (high - low).max())

@@ -53,7 +53,7 @@ def read_pictures(source: str) -> Iterator[np.ndarray]:
 
     with open_source(source) as frames:
         for frame in frames:
-            yield frame.image
+            yield np.asarray(frame.image)
 
 
 def forth_and_back(

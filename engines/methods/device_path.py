@@ -142,7 +142,9 @@ class DevicePath:
         parts = [self._run(pictures, squares[start : start + most]) for start in range(0, len(squares), most)]
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         iou = joined["counts"][:, 0] / np.where(joined["counts"][:, 1], joined["counts"][:, 1], np.nan)
-        bodies = Bodies(**{name: joined[name] for name in ("pose", "betas", "translation", "joints")})
+        bodies = Bodies(
+            pose=joined["pose"], betas=joined["betas"], translation=joined["translation"], joints=joined["joints"]
+        )
         return Seen(
             bodies=bodies,
             points_px=joined["points"],
@@ -156,16 +158,16 @@ class DevicePath:
         lane = self._lanes[min(size for size in self._lanes if size >= count)]
         self._look(lane, pictures, squares)
         said = self._lift(lane, count)
-        where = squares.centers_px[:, None], squares.sides_px[:, None, None], self.size_px
-        points = said["points"].copy()
-        points[..., :2] = crop_to_source(points[..., :2], *where)
         picture_of, centers, sides = squares.picture_of.tolist(), squares.centers_px, squares.sides_px
+        around, width = centers[:, None], sides[:, None, None]
+        points = said["points"].copy()
+        points[..., :2] = crop_to_source(points[..., :2], around, width, self.size_px)
         if rivals := find_rivals(points, centers, sides, picture_of):
             heatmaps = self._heatmaps_of(lane, list(rivals))
             points = part_people(points, heatmaps, centers, sides, picture_of)
             parted = lane.host["points"][:count]
             parted[:] = points
-            parted[..., :2] = source_to_crop(points[..., :2], *where)
+            parted[..., :2] = source_to_crop(points[..., :2], around, width, self.size_px)
             self._device.write(lane.points.first(count), parted, self._stream)
             said = self._lift(lane, count)
         return said | {"points": points}
