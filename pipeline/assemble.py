@@ -116,10 +116,14 @@ class Assembly:
 class IdleEstimator:
     """For runs whose sources know their bodies."""
 
+    weights: dict[str, str] = {}  # noqa: RUF012  (it has none)
+
     def warm_up(self) -> None: ...
 
     def process_together(self, frames: list[Frame]) -> list[FrameResult]:
         raise ValueError(f"there is no estimator for {frames}")
+
+    def catch_up(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -252,7 +256,8 @@ def _add_files(assembly: Assembly, config: RunConfig, body: BodyModel) -> None:
         from pipeline.log_format import skeleton_record
         from pipeline.sinks.recorder import Recorder
 
-        weights = getattr(assembly.estimator, "weights", {})
+        assert assembly.estimator is not None
+        weights = assembly.estimator.weights
         metadata = skeleton_record(body_model=body.identity, method=config.method, weights=weights)
         policy = QueuePolicy.BLOCK if finite else QueuePolicy.DROP_NEWEST_LOUDLY
 

@@ -34,17 +34,19 @@ DRAIN_S = 30.0
 
 
 class FrameEstimator(Protocol):
-    """What turns a frame into bodies. Used by one thread; keeps its own state per stream.
+    """What turns a frame into bodies. Used by one thread; keeps its own state per stream."""
 
-    A method `catch_up()` is optional: called when the results of a call are with the sinks, for what they need not
-    wait for.
-    """
+    weights: dict[str, str]
+    """File name of each network -> SHA-256 in hex, for the log."""
 
     def warm_up(self) -> None:
         """Do what the first frame would otherwise have to wait for."""
 
     def process_together(self, frames: list[Frame]) -> list[FrameResult]:
         """Find the bodies in frames of different streams, one result each. An exception ends the run."""
+
+    def catch_up(self) -> None:
+        """Called when the results of `process_together` are with the sinks, for what they need not wait for."""
 
     def close(self) -> None:
         """Let go of engines."""
@@ -153,7 +155,6 @@ class Runner:
             source.close()
 
     def _estimate(self) -> None:
-        catch_up = getattr(self._estimator, "catch_up", None)
         while items := self._inbox.take():
             now_ns = time.monotonic_ns()
             unknown = [frame for frame, _ in items if frame.bodies is None]
@@ -165,8 +166,7 @@ class Runner:
                 for sink in self.sinks:
                     sink.submit(result)
                 self.stats.published(result)
-            if catch_up is not None:
-                catch_up()
+            self._estimator.catch_up()
 
     def _thread(self, name: str, work: Callable[..., None], *args: Any) -> threading.Thread:
         return threading.Thread(target=self._guard, args=(name, work, *args), name=name, daemon=True)

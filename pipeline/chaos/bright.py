@@ -28,6 +28,9 @@ class BrightEstimator:
     def process_together(self, frames: list[Frame]) -> list[FrameResult]:
         return [FrameResult(frame=frame, bodies=_bodies(frame)) for frame in frames]
 
+    def catch_up(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -28,7 +28,7 @@ class StallingEstimator:
 
     def __init__(self, inner: FrameEstimator) -> None:
         self._inner = inner
-        self.weights = getattr(inner, "weights", {})
+        self.weights = inner.weights
         self.stall_s = 0.0
 
     def warm_up(self) -> None:
@@ -39,6 +39,9 @@ class StallingEstimator:
         stall_s, self.stall_s = self.stall_s, 0.0
         time.sleep(stall_s)
         return self._inner.process_together(frames)
+
+    def catch_up(self) -> None:
+        self._inner.catch_up()
 
     def close(self) -> None:
         self._inner.close()

@@ -31,6 +31,9 @@ class BrightBodyEstimator:
     def process_together(self, frames: list[Frame]) -> list[FrameResult]:
         return [self.process(frame) for frame in frames]
 
+    def catch_up(self) -> None:
+        pass
+
     def process(self, frame: Frame) -> FrameResult:
         started = time.perf_counter()
         self.seen.append((frame.stream, frame.index))
