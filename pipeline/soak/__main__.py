@@ -2,9 +2,10 @@
 
 Starts `bodystream run` in a process of its own on cameras that play a clip of one person for ever (`--streams N`) or on
 the sources given, subscribes to it as any client does, and writes every ten seconds how old bodies were when they were
-published, what was dropped, and what the process holds. Where other work wants the processor, give it precedence:
+published, what was dropped, and what the process holds (rows.csv); every minute a line, and the verdict so far
+(soak.json), so that nothing is lost of a run that is killed. Ctrl-C or SIGTERM ends a run early and in order.
 
-    nice -n -10 python -m pipeline.soak --minutes 60 --out runs/soak
+    python -m pipeline.soak --minutes 60 --out runs/soak
     python -m pipeline.soak --docs docs/live.md --out runs/soak [--out runs/soak2 ...]     the last runs' figures
 """
 
@@ -12,12 +13,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,11 @@ from pipeline.client import Subscription
 from pipeline.errors import BodystreamError
 from pipeline.soak import report
 from pipeline.soak.loop_camera import LoopCamera
-from pipeline.soak.windows import WINDOW_S, Row, Window, judge
+from pipeline.soak.windows import WINDOW_S, Row, Verdict, Window, judge
 
 LIMIT_ONE_MS, LIMIT_MANY_MS = 80.0, 150.0
 """Age at publication, 99th percentile, of one stream and of each of several."""
+MINUTE_S = 60.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -84,9 +87,14 @@ class Program:
 
 
 def watch(
-    subscription: Subscription, program: Program, streams: int, seconds: float, folder: Path
+    subscription: Subscription,
+    program: Program,
+    streams: int,
+    seconds: float,
+    on_rows: Callable[[list[Row], list[Window]], None],
 ) -> tuple[list[Row], list[Window]]:
-    """Rows of a run of so many seconds, counted from when all streams have come; written down as they come.
+    """Rows of a run of so many seconds, counted from when all streams have come; each time there are more, all rows so
+    far go to ``on_rows``.
 
     Raises SoakError.
     """
@@ -111,14 +119,32 @@ def watch(
             busy_before_s, busy_s = busy_s, program.cpu_s()
             cpu, load = (busy_s - busy_before_s) / (now_s - last_s), round(os.getloadavg()[0], 1)
             rows += [window.row(now_s - began_s, program.footprint(), cpu, load) for window in windows.values()]
-            report.write_rows(folder, rows)
+            on_rows(rows, list(windows.values()))
             last_s = now_s
     return rows, list(windows.values())
 
 
 def soak(options: argparse.Namespace, flags: Sequence[str]) -> int:
-    """Run, write the files, print the line. Raises BodystreamError."""
+    """Run, write the files, print the lines. Raises BodystreamError."""
     options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "soak.json").unlink(missing_ok=True)  # of an earlier run
+    limit_ms = options.age_limit or (LIMIT_ONE_MS if (len(options.source) or options.streams) == 1 else LIMIT_MANY_MS)
+
+    def keep(rows: list[Row], windows: list[Window], finished: bool = False) -> Verdict:
+        verdict, conditions = judge(rows, windows, limit_ms), _conditions(options, flags)
+        if finished:  # the program has written its summary
+            streams = json.loads((options.out / "summary.json").read_text())["streams"].values()
+            conditions["packets skipped or undecodable"] = sum(stream["skipped"] for stream in streams)
+        report.write(options.out, verdict, conditions, finished=finished)
+        return verdict
+
+    def on_rows(rows: list[Row], windows: list[Window]) -> None:
+        report.write_rows(options.out, rows)
+        before_s = next((row.time_s for row in reversed(rows) if row.time_s < rows[-1].time_s), 0.0)
+        if rows[-1].time_s // MINUTE_S > before_s // MINUTE_S and any(row.frames for row in rows):
+            keep(rows, windows)
+            print(report.progress(rows, options.minutes), flush=True)
+
     with contextlib.ExitStack() as stack:
         sources = list(options.source)
         if not sources:
@@ -131,11 +157,10 @@ def soak(options: argparse.Namespace, flags: Sequence[str]) -> int:
         subscription = stack.enter_context(Subscription(address))
         program = Program(sources, address, options.out, flags)
         stack.callback(program.kill)
-        rows, windows = watch(subscription, program, len(sources), options.minutes * 60, options.out)
+        rows, windows = watch(subscription, program, len(sources), options.minutes * 60, on_rows)
         program.finish()
-    limit_ms = options.age_limit or (LIMIT_ONE_MS if len(sources) == 1 else LIMIT_MANY_MS)
-    verdict = judge(rows, windows, limit_ms)
-    report.write(options.out, rows, verdict, _conditions(options, flags))
+    verdict = keep(rows, windows, finished=True)
+    report.write_picture(options.out)
     print(verdict.line())
     return int(bool(verdict.failures))
 
@@ -175,7 +200,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.docs is not None:
             report.put_into_docs(folders, options.docs)
             return 0
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # the program under test must not outlive this one
         return soak(options, flags)
+    except KeyboardInterrupt:
+        print(f"interrupted; what was measured is in {options.out}", file=sys.stderr)
+        return 1
     except BodystreamError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -10,14 +10,16 @@ from pipeline.soak.windows import Row, Window, judge
 FOOTPRINT = Footprint(threads=20, descriptors=12, memory_mb=400.0)
 
 
-def run(minutes: float = 10, streams: int = 1, age_ms=lambda t: 30.0, drop_every=(0,), grow=lambda t: {}):
-    """Rows and windows of a run at 30 frames/s; ``drop_every`` n: stream k loses every n-th picture."""
+def run(minutes=10, streams=1, age_ms=lambda t: 30.0, drop_every=(0,), grow=lambda t: {}, dies_s=None):
+    """Rows and windows of a run at 30 frames/s; ``drop_every`` n: stream k loses every n-th picture; ``dies_s``: the
+    last stream publishes nothing from then on."""
     windows = [Window(f"cam{number}") for number in range(streams)]
     rows = []
     for number in range(round(minutes * 60 * 30)):
         time_s = number / 30
         for window, every in zip(windows, drop_every, strict=True):
-            if not every or number % every:
+            dead = window is windows[-1] and dies_s is not None and time_s >= dies_s
+            if not dead and (not every or number % every):
                 window.add(number, age_ms(time_s), 1, 0)
         if number % 300 == 299:
             footprint = replace(FOOTPRINT, **grow(time_s))
@@ -41,11 +43,20 @@ def test_a_good_run_passes():
         ("descriptors more", {"grow": lambda t: {"descriptors": 12 + int(t / 60)}}),
         ("threads more", {"grow": lambda t: {"threads": 20 + int(t / 60)}}),
         ("unfair", {"streams": 2, "drop_every": (0, 4)}),
+        ("cam1 published nothing for 300 s", {"streams": 2, "drop_every": (0, 0), "dies_s": 300}),
     ],
 )
 def test_each_trouble_is_found_alone(word, how):
     failures = judge(*run(**how), age_limit_ms=80).failures
     assert len(failures) == 1 and word in failures[0], failures
+
+
+@pytest.mark.parametrize(
+    ("shares", "fair"), [((0.361, 0.360), True), ((0.0, 0.09), True), ((0.0, 0.11), False), ((0.90, 0.95), False)]
+)
+def test_fair_is_within_a_tenth_of_what_the_best_stream_gets(shares, fair):
+    verdict = replace(judge(*run(), age_limit_ms=80), dropped=dict(zip("ab", shares, strict=True)))
+    assert ("drops are unfair" not in verdict.failures) == fair
 
 
 def test_drops_are_gaps_in_the_numbers_of_pictures_and_not_lost_messages():
