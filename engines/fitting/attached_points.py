@@ -40,6 +40,7 @@ SHAPE = slice(NUM_TURNS + 3, None)
 
 _TREE = tree_levels()
 _FREE = np.array(FREE_JOINTS)
+_AXES = np.eye(3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +192,7 @@ class AttachedPoints:
         by_turn = cross_matrices(found[:, self.count :]) @ posed.turns.take(self._moving, 1)
         out = np.zeros((count, self.count, 3, SHAPE.start + (figures.betas.shape[1] if shape else 0)))
         out.reshape(count, self.count * 3, -1)[:, self._row, self._column] = by_turn.reshape(count, -1)
-        out[..., PLACE] = np.eye(3)
+        out[..., PLACE] = _AXES
         if shape:
             assert posed.joint_dirs is not None, "pose the skeleton with shape=True"
             by_shape = posed.turns[:, self._joint] @ self._dirs

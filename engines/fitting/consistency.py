@@ -12,7 +12,7 @@ its errors on rendered people. E_pose is the pose prior of `engines.fitting.pose
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,7 +75,10 @@ class Consistency:
     def __init__(self, body: BodyModel, pull: Pull | None = None, prior: PosePrior | None = None) -> None:
         self.pull = pull or Pull()
         self._skeleton, self._points = Skeleton(body), image_points(body)
-        self._prior = prior or PosePrior.load()
+        prior = prior or PosePrior.load()
+        self._prior = replace(
+            prior, roots=np.sqrt(self.pull.prior) * prior.roots, offsets=self.pull.prior * prior.offsets
+        )
 
     def pull_to_points(
         self, pose: np.ndarray, betas: np.ndarray, translation: np.ndarray, evidence: ImageEvidence
@@ -99,4 +102,4 @@ class Consistency:
     def _energy(self, figures: Figures, evidence: ImageEvidence, distance_m: np.ndarray) -> Energy:
         places, moves = self._points.moves(figures, self._skeleton.pose(figures, shape=False), shape=False)
         energy = evidence.energy(places, moves, distance_m, self.pull.noise)
-        return energy + squares(*self._prior.residuals(vectors_of(figures))).scaled(self.pull.prior)
+        return energy + squares(*self._prior.residuals(vectors_of(figures)))

@@ -7,7 +7,7 @@ stays positive where the true second derivative does not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -49,17 +49,19 @@ class Energy:
         return Energy(value=weight * self.value, gradient=weight * self.gradient, hessian=weight * self.hessian)
 
 
-def squares(rows: np.ndarray, by_step: np.ndarray) -> Energy:
-    """Sum of squared rows (B, M) with derivatives (B, M, n)."""
+def squares(rows: np.ndarray, by_step: np.ndarray, value: np.ndarray | None = None) -> Energy:
+    """Sum of squared rows (B, M) with derivatives (B, M, n); ``value`` (B,) where it is another, see `robust`."""
     turned = by_step.swapaxes(1, 2)
-    return Energy(value=(rows**2).sum(1), gradient=(turned @ rows[..., None])[..., 0], hessian=turned @ by_step)
+    value = np.einsum("bm,bm->b", rows, rows) if value is None else value
+    return Energy(value=value, gradient=(turned @ rows[..., None])[..., 0], hessian=turned @ by_step)
 
 
-def robust(square: np.ndarray, weight: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """Squared errors and weights (B, P) -> the sum (B,) of weight times rho, and by what (B, P) an error and its
-    derivatives are to be multiplied for `squares`, whose value does not hold then."""
-    share = reach**2 / (reach**2 + square)
-    return (weight * share * square).sum(1), np.sqrt(weight) * share
+def robust(square: np.ndarray, weight: np.ndarray, reach: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """Squared errors and weights (B, ...) -> the sum (B,) of weight times rho, and by what (B, ...) an error and its
+    derivatives are to be multiplied for `squares`."""
+    far = np.square(reach)
+    share = far / (far + square)
+    return (weight * share * square).reshape(len(square), -1).sum(1), np.sqrt(weight) * share
 
 
 def robust_squares(errors: np.ndarray, by_step: np.ndarray, weight: np.ndarray, reach: float) -> Energy:
@@ -67,4 +69,4 @@ def robust_squares(errors: np.ndarray, by_step: np.ndarray, weight: np.ndarray, 
     count, points, axes, size = by_step.shape
     value, root = robust((errors**2).sum(-1), weight, reach)
     rows = (root[..., None] * errors).reshape(count, -1)
-    return replace(squares(rows, (root[..., None, None] * by_step).reshape(count, points * axes, size)), value=value)
+    return squares(rows, (root[..., None, None] * by_step).reshape(count, points * axes, size), value)

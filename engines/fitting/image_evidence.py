@@ -6,7 +6,7 @@ mean the same for near and far people, small and large pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -110,18 +110,23 @@ class ImageEvidence:
         flat, near = places[..., :2] / depth, scale / depth
         seen = (self.points_px - self.principal_px[:, None]) / self.focal_px[:, None]
         ray = self.ray[:, None] / noise.depth_m
-        beyond = ((places - places[:, PELVIS, None]) * ray).sum(-1) - self.depth_m / noise.depth_m
-        errors = np.concatenate([(flat - seen) * scale, beyond[..., None]], -1)
-        square = errors**2
-        across, root = robust(square[..., 0] + square[..., 1], self.weight, noise.reach_m / noise.point_m)
-        along, deep = robust(square[..., 2], depths * self.depth_weight, noise.depth_reach_m / noise.depth_m)
-        roots = np.stack([root, root, deep], -1)
+        errors = np.empty_like(places)
+        errors[..., :2] = (flat - seen) * scale
+        errors[..., 2] = ((places - places[:, PELVIS, None]) * ray).sum(-1) - self.depth_m / noise.depth_m
+        # Robust are a point's error in the picture and that of its depth: the first two of three rows belong together.
+        square = errors * errors
+        square[..., 0] += square[..., 1]
+        weight = np.empty((count, points, 2))
+        weight[..., 0], weight[..., 1] = self.weight, depths * self.depth_weight
+        reach = np.array([noise.reach_m / noise.point_m, noise.depth_reach_m / noise.depth_m])
+        value, root = robust(square[..., ::2], weight, reach)
+        root = root.take((0, 0, 1), -1)
         by_place = np.zeros((count, points, 3, 3))
         by_place[..., 0, :1] = by_place[..., 1, 1:2] = near
-        by_place[..., :2, 2] = -flat * near
+        by_place[..., :2, 2] = -near * flat
         by_place[..., 2, :] = ray
-        by_step = (roots[..., None] * by_place) @ moves
+        by_place *= root[..., None]
+        by_step = by_place @ moves
         # The pelvis moves with the place alone, and relative depths do not.
         by_step[..., 2, PLACE] = 0
-        rows = squares((roots * errors).reshape(count, -1), by_step.reshape(count, points * 3, -1))
-        return replace(rows, value=across + along)
+        return squares((root * errors).reshape(count, -1), by_step.reshape(count, points * 3, -1), value)

@@ -2,7 +2,7 @@
 
 The sum over components inside the paper's logarithm is replaced by its largest term (Eq. 7, after Olson and Agarwal):
 
-    E(q) = min_j ( -log(c g_j) + 1/2 |L_j^T (q - m_j)|^2 ),   L_j L_j^T the precision of component j
+    E(q) = min_j ( -log(c g_j) + |L_j^T (q - m_j)|^2 ),   L_j L_j^T half the precision of component j
 
 which is a sum of squares: of the whitened difference, and of a constant. c makes that constant vanish for the lightest
 component. The 19 joints that a fit turns besides the pelvis are covered; fingers and toes have no say.
@@ -33,14 +33,14 @@ class PosePrior:
     means: np.ndarray
     """(K, 57) rotation vectors of `PRIOR_JOINTS`."""
     roots: np.ndarray
-    """(K, 57, 57): L, lower triangular roots of the precisions."""
+    """(K, 57, 57): L, lower triangular roots of half the precisions."""
     offsets: np.ndarray
     """(K,) -log(c g_j) >= 0, g_j the weight over the root of the covariance's determinant."""
 
     @classmethod
     def of(cls, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> PosePrior:
         """From weights (K,), means (K, 57), covariances (K, 57, 57)."""
-        roots = np.linalg.cholesky(np.linalg.inv(covariances))
+        roots = np.linalg.cholesky(0.5 * np.linalg.inv(covariances))
         height = np.log(weights) + np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(1)
         return cls(means=means, roots=roots, offsets=height.max() - height)
 
@@ -58,12 +58,11 @@ class PosePrior:
         turns of `FREE_JOINTS`."""
         held = vectors.take(PRIOR_JOINTS, 1)
         q = held.reshape(len(vectors), DIMENSIONS)
-        white = ((q - self.means[:, None]) @ self.roots).transpose(1, 0, 2)
-        best = (self.offsets + 0.5 * np.einsum("bki,bki->bk", white, white)).argmin(1)
-        rows = np.arange(len(q))
-        out = np.concatenate([white[rows, best] * np.sqrt(0.5), np.sqrt(self.offsets[best])[:, None]], 1)
+        white = (q - self.means[:, None]) @ self.roots
+        best = (self.offsets + np.einsum("kbi,kbi->bk", white, white)).argmin(1)
+        out = np.concatenate([white[best, np.arange(len(q))], np.sqrt(self.offsets[best])[:, None]], 1)
         by_turn = np.zeros((len(q), DIMENSIONS + 1, NUM_TURNS))
-        lower = self.roots[best].reshape(-1, len(PRIOR_JOINTS), 3, DIMENSIONS) * np.sqrt(0.5)
+        lower = self.roots[best].reshape(-1, len(PRIOR_JOINTS), 3, DIMENSIONS)
         moved = inverse_right_jacobian(held).swapaxes(2, 3) @ lower
         by_turn[:, :-1, 3:] = moved.reshape(len(q), DIMENSIONS, DIMENSIONS).swapaxes(1, 2)
         return out, by_turn
