@@ -10,8 +10,9 @@ from kernels.launch.crop_pictures import AnyPicture, DevicePicture, crop_picture
 
 BINS = 4
 SAMPLES = 12
-_TORSO = np.array([(0.3, 0.2), (0.7, 0.5)])
-"""Part of a person's box that is mostly their torso: x, y of its corners as fractions."""
+_TORSO = ((0.3, 0.7), (0.2, 0.5))
+"""Part of a person's box that is mostly their torso: from and to along x and along y, as fractions."""
+_PLACES = np.array([BINS * BINS, BINS, 1])
 
 
 def torso_colours(image: AnyPicture, boxes: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray | None]:
@@ -21,40 +22,45 @@ def torso_colours(image: AnyPicture, boxes: Sequence[np.ndarray] | np.ndarray) -
     ``image`` (H, W, 3) uint8. Takes a grid of 12 x 12 pixels each: a few microseconds at any resolution. Of a picture
     on a device it takes the mean around each of these, and waits for them once.
     """
-    if not len(boxes):
-        return []
-    corners = np.stack([np.asarray(box, np.float64)[:4] for box in boxes]).reshape(-1, 2, 2)
-    torsos = corners[:, :1] + (corners[:, 1:] - corners[:, :1]) * _TORSO
-    steps = (np.arange(SAMPLES) + 0.5) / SAMPLES
-    places = torsos[:, 0, :, None] + (torsos[:, 1] - torsos[:, 0])[..., None] * steps  # (N, 2, SAMPLES): x, y
+    torsos = [_torso(*box[:4].tolist()) for box in boxes]
+    grids = _on_device(image, np.array(torsos)) if torsos and isinstance(image, DevicePicture) else None
     height, width = image.shape[:2]
-    inside = (places >= 0) & (places < np.array([[width], [height]]))
-    grids = _on_device(image, torsos) if isinstance(image, DevicePicture) else None
     found: list[np.ndarray | None] = []
-    for row, (x_inside, y_inside) in enumerate(inside):
-        if min(x_inside.sum(), y_inside.sum()) < SAMPLES // 3:
+    for row, (left, top, right, bottom) in enumerate(torsos):
+        columns, rows = _samples(left, right, width), _samples(top, bottom, height)
+        if min(len(columns), len(rows)) < SAMPLES // 3:
             found.append(None)
         elif grids is not None:
-            found.append(_histogram(grids[row][y_inside][:, x_inside]))
+            found.append(_histogram(grids[row][list(rows)][:, list(columns)]))
         else:
-            columns, rows = (at[there].astype(int) for at, there in zip(places[row], inside[row], strict=True))
-            found.append(_histogram(np.asarray(image)[rows[:, None], columns[None]]))
+            found.append(_histogram(np.asarray(image)[[[y] for y in rows.values()], list(columns.values())]))
     return found
 
 
+def _torso(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
+    (left, right), (top, bottom) = _TORSO
+    width, height = x1 - x0, y1 - y0
+    return x0 + width * left, y0 + height * top, x0 + width * right, y0 + height * bottom
+
+
+def _samples(low: float, high: float, limit: int) -> dict[int, int]:
+    """Number of each sample along an axis that lies in the picture -> its pixel."""
+    places = [low + (high - low) * (i + 0.5) / SAMPLES for i in range(SAMPLES)]
+    return {i: int(place) for i, place in enumerate(places) if 0 <= place < limit}
+
+
 def _on_device(picture: DevicePicture, torsos: np.ndarray) -> np.ndarray:
-    """(N, 12, 12, 3) uint8 on the host of rectangles (N, 2, 2)."""
+    """(N, 12, 12, 3) uint8 on the host of rectangles (N, 4)."""
     device = picture.pixels.device
     device.follow_default_stream()
     affines = np.zeros((len(torsos), 2, 3), np.float32)
-    affines[:, [0, 1], [0, 1]] = (torsos[:, 1] - torsos[:, 0]) / SAMPLES
-    affines[:, :, 2] = torsos[:, 0]
+    affines[:, [0, 1], [0, 1]] = (torsos[:, 2:] - torsos[:, :2]) / SAMPLES
+    affines[:, :, 2] = torsos[:, :2]
     return device.download(crop_pictures([picture], np.zeros(len(torsos), int), affines, SAMPLES))
 
 
 def _histogram(pixels: np.ndarray) -> np.ndarray:
-    bins = (pixels.reshape(-1, 3) // (256 // BINS)).astype(int)
-    codes = (bins[:, 0] * BINS + bins[:, 1]) * BINS + bins[:, 2]
+    codes = pixels.reshape(-1, 3) // (256 // BINS) @ _PLACES
     return (np.bincount(codes, minlength=BINS**3) / len(codes)).astype(np.float32)
 
 
