@@ -31,7 +31,8 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("name", ["hourglass", "resnet50", "vgg16"])
 def test_a_few_steps_find_points_better_than_chance(name, folder, tmp_path, capsys):
     options = f"--encoder {name} --encoder-width 0.125 --size 64 --synthetic {folder} --run {tmp_path} --no-mesh"
-    main([*options.split(), *"--batch 8 --rate 0.04 --steps 8 --seed 0 --val-people 1".split()])
+    options += " --batch 8 --rate 0.06 --steps 12 --seed 0 --val-people 1"
+    main(options.split())
     assert "both pa12" in capsys.readouterr().out
     net = EncodedBilayer(build_encoder(name, width=0.125, input_px=64))
     net.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True)["net"])
