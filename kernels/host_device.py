@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,8 @@ _FLAGS = (
     *("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Wno-sign-compare"),
     *("-ffp-contract=off", "-fno-strict-aliasing", "-include", str(CUDA_DIR / "cpu_shim.h")),
 )
+_ONE_AT_A_TIME = threading.Lock()
+"""A library keeps the indices of its threads in globals, and all devices share the library."""
 _FAILURES = {1: "its threads part at a barrier: some reach it, others never do", 2: "its parameter struct differs"}
 
 
@@ -113,12 +116,13 @@ class HostDevice(Device):
         return (time.perf_counter() - start) * 1e3 / repeats
 
     def _start(self, source: str, kernel: str, grid: Grid, block: Grid, params: ctypes.Structure, stream: Any) -> None:
-        if source not in self._libraries:
-            self._libraries[source] = ctypes.CDLL(str(self.library(kernel_source(source))))
         three = ctypes.c_uint * 3
-        entry = getattr(self._libraries[source], f"{kernel}_on_host")
         size = ctypes.c_size_t(ctypes.sizeof(params))
-        status = entry(three(*grid), three(*block), ctypes.byref(params), size)
+        with _ONE_AT_A_TIME:
+            if source not in self._libraries:
+                self._libraries[source] = ctypes.CDLL(str(self.library(kernel_source(source))))
+            entry = getattr(self._libraries[source], f"{kernel}_on_host")
+            status = entry(three(*grid), three(*block), ctypes.byref(params), size)
         if status:
             raise DeviceError(f"{kernel}: {_FAILURES[status]}")
 
