@@ -1,6 +1,11 @@
 """Compiled networks behind one interface: TensorRT, OpenVINO, or torch as the reference."""
 
-from engines.runtime.engine import (
+import sys
+
+# OpenVINO reports its use to its maker through this package; where it cannot be imported, it reports nothing.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+from engines.runtime.engine import (  # noqa: E402
     Engine,
     EngineDescription,
     EngineError,
@@ -10,7 +15,7 @@ from engines.runtime.engine import (
     Runtime,
     TensorSpec,
 )
-from engines.runtime.load import load_engine
+from engines.runtime.load import load_engine  # noqa: E402
 
 __all__ = [
     "Engine",

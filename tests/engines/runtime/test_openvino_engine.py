@@ -1,5 +1,7 @@
 """The OpenVINO engine against numpy, and what it says to wrong calls."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -131,3 +133,8 @@ def test_compiled_networks_are_cached(two_layers, tmp_path):
                 engine({"x": np.ones((1, 6), "f4")})["y"], answer(np.ones((1, 6)), two_layers[1])[1], atol=1e-4
             )
     assert any((tmp_path / "cache").iterdir())
+
+
+def test_openvino_reports_to_nobody():
+    loaded = "any(name.startswith('openvino_telemetry.') for name in sys.modules)"
+    subprocess.run([sys.executable, "-c", f"import sys, engines.runtime.openvino; assert not {loaded}"], check=True)
