@@ -19,7 +19,8 @@ from pipeline.config import RunConfig
 from pipeline.errors import BodystreamError, UsageError
 from pipeline.person_box import crop_square
 from pipeline.smoothing import Smoother
-from pipeline.tracker import Tracker, TrackerSettings, TrackState
+from pipeline.tracker import Tracker, TrackState
+from pipeline.tracker_settings import TrackerSettings
 from pipeline.types import Frame, FrameResult, TrackedBody
 
 STALE_S = 0.2

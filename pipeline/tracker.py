@@ -34,7 +34,9 @@ from pipeline.person_box import (
     person_box,
     visible_fraction,
 )
+from pipeline.person_score import person_score
 from pipeline.refusals import CLEARLY_NOBODY, RefusedPlaces
+from pipeline.tracker_settings import TrackerSettings
 from pipeline.types import Frame
 
 _REACH = 0.6
@@ -57,44 +59,6 @@ _LONGEST_GAP_S = 1.0
 """Between two frames, however short the memory of lost people is."""
 _EVIDENCE_POINTS = 8
 """A track's confidence is the mean of its best eight points: half a person, from behind a desk, is a person."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackerSettings:
-    """How people are tracked. Raises ValueError on values that make no sense."""
-
-    max_people: int = 8
-    """The largest so many are followed."""
-    max_doubtful: int = 3
-    """So many strangers of whom the locator is unsure are looked at per detection of a video: the trunk decides."""
-    detect_every_s: float = 0.2
-    """Time between detections while everybody is followed ..."""
-    relocate_every_s: float = 0.1
-    """... and while somebody is lost or nobody is there."""
-    max_age_s: float = 1.5
-    """How long a lost person is remembered."""
-    min_detection_score: float = 0.15
-    min_new_score: float = 0.74
-    """From this score of the estimate on a candidate of the locator is a person."""
-    min_score: float = 0.52
-    """Below this score of the estimate a person is lost."""
-    min_confidence: float = 0.5
-    """Likewise for the keypoints' confidence."""
-    duplicate_similarity: float = 0.7
-    """Keypoints more alike than this are one person's."""
-
-    def __post_init__(self) -> None:
-        for name in ("max_people", "max_doubtful"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 1")
-        for name in ("detect_every_s", "relocate_every_s", "max_age_s"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} is {value}, it must be a time of at least 0 s")
-        for name in ("min_detection_score", "min_new_score", "min_score", "min_confidence", "duplicate_similarity"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} is {value}, it must lie between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +88,11 @@ class _Track:
     measured_box: np.ndarray | None = None
     proposed: np.ndarray | None = None
     """(5,): the detection that made or revived this track in this frame."""
+    support: float = 1.0
+    """The locator's score of this person, the mean of its last looks."""
+
+    def propose(self, detection: np.ndarray) -> None:
+        self.proposed, self.support = detection, float(detection[4])
 
     def move(self, motion: BoxMotion) -> None:
         """Takes the expected keypoints along."""
@@ -194,7 +163,8 @@ class Tracker:
             strangers = self._worth_a_look(found, strangers)
         for index in self._keep_largest(found[:, :4], strangers):
             motion = BoxMotion.start(found[index, :4])
-            track = _Track(self._new_id(), motion, self._now_s, colours=colours[index], proposed=found[index])
+            track = _Track(self._new_id(), motion, self._now_s, colours=colours[index])
+            track.propose(found[index])
             self._tracks.append(track)
 
     def targets(self) -> tuple[TrackState, ...]:
@@ -218,7 +188,8 @@ class Tracker:
             box = enclosing_box(box, extent_px, *frame.size)
         if (
             box is None
-            or score < (self.settings.min_new_score if track.phase == "new" else self.settings.min_score)
+            or person_score(score, track.support)
+            < (self.settings.min_new_score if track.phase == "new" else self.settings.min_score)
             or np.sort(points_px[:, 2])[-_EVIDENCE_POINTS:].mean() < self.settings.min_confidence
             or visible_fraction(box, *frame.size) < _VISIBLE
         ):
@@ -261,17 +232,19 @@ class Tracker:
         active = [track for track in self._tracks if track.phase != "lost"]
         expected = np.array([track.motion.box for track in active], np.float32).reshape(-1, 4)
         whole = not_parts(found, expected)
-        if not active or not len(found):
+        if not active:
             return found[whole]
         boxes = found[:, :4]
         reach = np.array([_REACH + 2 * track.motion.uncertainty for track in active])
         iou = box_iou(expected, boxes)
-        taken = np.zeros(len(boxes), bool)
+        taken, scores = np.zeros(len(boxes), bool), np.zeros(len(active))
         for row, column in assign(box_costs(expected, boxes, reach)):
-            taken[column] = True
+            taken[column], scores[row] = True, found[column, 4]
             if iou[row, column] < 0.5:
                 # Keypoints are the better measurement, unless they have drifted off.
                 active[row].move(active[row].motion.found_at(boxes[column]))
+        for track, score in zip(active, scores.tolist(), strict=True):
+            track.support += 0.5 * (score - track.support)
         return found[~taken & whole & (iou.max(axis=0) < 0.6)]
 
     def _unmatched_by_lost(self, found: np.ndarray, colours: list[np.ndarray | None]) -> list[int]:
@@ -290,7 +263,8 @@ class Tracker:
         for row, column in pairs:
             track = lost[row]
             track.move(track.motion.found_at(boxes[column]))
-            track.phase, track.proposed = "followed", found[column]
+            track.phase = "followed"
+            track.propose(found[column])
         matched = {column for _, column in pairs}
         return [index for index in range(len(boxes)) if index not in matched]
 

@@ -24,7 +24,7 @@ class Moment:
     """When a picture was captured."""
 
     capture_ns: int
-    """Monotonic clock of this machine; never later than the arrival."""
+    """Monotonic clock of this machine; never later than the arrival, and grows from picture to picture."""
     media_s: float
     """The stream's time in seconds: grows from picture to picture, also across jumps, wraps and reconnects."""
     lag_s: float
@@ -39,6 +39,7 @@ class CaptureClock:
         """How often the stream's timestamps jumped, reconnects not counted."""
         self._media_s = 0.0
         self._arrival_s: float | None = None
+        self._capture_ns = 0
         self._restart()
 
     def reconnected(self) -> None:
@@ -68,7 +69,9 @@ class CaptureClock:
         capture_ns = arrival_ns - round(lag_s * 1e9)
         if stamp_ns is not None and 0 <= arrival_ns - stamp_ns <= MAX_STAMP_AGE_S * 1e9:
             capture_ns = stamp_ns
-        return Moment(capture_ns, self._media_s, lag_s)
+        # Doubled timestamps, seen through two readings of the sender's clock, may differ by less than nothing.
+        self._capture_ns = min(max(capture_ns, self._capture_ns + 1), arrival_ns)
+        return Moment(self._capture_ns, self._media_s, lag_s)
 
     def lag_s(self, pts_s: float, arrival_ns: int) -> float:
         """How much longer than the quickest recent picture one with this timestamp takes, if it arrives now."""

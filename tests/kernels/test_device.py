@@ -110,10 +110,10 @@ def test_sources_that_cannot_be_read_are_refused(write_kernel, old, new, words):
 
 
 def test_every_source_is_described_field_by_field():
-    assert len(source_names()) == 8
+    assert len(source_names()) == 9
     for name in source_names():
         assert kernel_source(name).params
-    with pytest.raises(KernelSourceError, match="there are agreement, crop_normalize"):
+    with pytest.raises(KernelSourceError, match="there are agreement, average_mirror"):
         kernel_source("missing")
 
 

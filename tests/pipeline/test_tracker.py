@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.tracker import Tracker, TrackerSettings
+from pipeline.tracker import Tracker
+from pipeline.tracker_settings import TrackerSettings
 from tests.pipeline.street import FIGURE, FPS, Street, Walker
 
 RED, BLUE, GREEN = (200, 40, 40), (40, 40, 200), (40, 200, 40)

@@ -107,3 +107,10 @@ def test_packets_of_a_real_container_with_a_wrap(tmp_path):
     clock = CaptureClock()
     moments = feed(clock, [(pts, i / 20) for i, pts in enumerate(stamps)])
     assert moments[-1].media_s == pytest.approx((len(stamps) - 1) / 20, abs=1e-3) and clock.jumps == 1
+
+
+def test_capture_times_grow_where_the_senders_clock_is_read_twice_for_one_timestamp():
+    clock = CaptureClock()
+    first = clock.picture(1.0, START_NS, START_NS - 20_000_000)
+    second = clock.picture(1.0, START_NS + 1_000_000, START_NS - 20_000_049)
+    assert first.capture_ns < second.capture_ns <= START_NS + 1_000_000
