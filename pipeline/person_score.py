@@ -6,8 +6,8 @@ NEW, STAYS = 0.58, 0.52
 """From here on a candidate is a person, and somebody who is followed still is one.
 
 Of the 280 people on the 205 validation photographs `NEW` finds 69 %, with 0.13 false ones a picture; a limit on the
-estimate's score alone (0.74) found 63 %, with 0.16. `STAYS` was chosen on the clip of a street: bodies in its leaves score
-0.5 to 0.7 with a locator that half believes in them, the people around 0.9."""
+estimate's score alone (0.74) found 63 %, with 0.16. `STAYS` was chosen on the clip of a street: bodies in its leaves
+score 0.5 to 0.7 with a locator that half believes in them, the people around 0.9."""
 
 
 def person_score(estimate: float, locator: float) -> float:
