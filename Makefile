@@ -43,7 +43,7 @@ test: lint
 	@$(PY) -m pytest -q $(ARGS)
 
 test-all:
-	@$(MAKE) --no-print-directory test TEST_EXTRAS=test,train,cuda,tensorrt,modelopt
+	@$(MAKE) --no-print-directory test TEST_EXTRAS=test,train,cuda,tensorrt,modelopt,surface,parquet
 
 lint: $(TEST_STAMP)
 	@$(PY) -m ruff check --quiet

@@ -5,7 +5,6 @@ No test passes or fails by how fast the machine is. Limits of time in tests are 
 within 0.2 s`: a slow machine makes these pass too easily, never fail. Every other bound says why it is safe.
 """
 
-import importlib.util
 import shutil
 import sys
 
@@ -32,6 +31,8 @@ OPTIONAL_EXTRAS = {
     "tensorrt_rtx": "tensorrt",
     "polygraphy": "tensorrt",
     "modelopt": "modelopt",
+    "skimage": "surface",
+    "pyarrow": "parquet",
     "open3d": "open3d",
 }
 """Packages that the streaming path does without, and the extra that brings each."""
@@ -39,7 +40,6 @@ OPTIONAL_EXTRAS = {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reasons = {
-        "needs_torch": "torch is not installed: make test-all" if not importlib.util.find_spec("torch") else None,
         "needs_cuda": None if find_cuda_device() else "no CUDA GPU on this machine",
         "browser": None if CHROMIUM else "no Chromium: apt install chromium",
     }

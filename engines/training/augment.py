@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,11 +23,14 @@ class AugmentRanges:
     occluder_probability: float = 0.15
     upper_body_probability: float = 0.15
 
+    def scaled(self, strength: float) -> AugmentRanges:
+        """Every range and probability times ``strength``; mirroring stays as it is."""
+        ranges = ("log_scale", "shift", "rotation_deg", "any_rotation_probability", "colour", "occluder_probability",
+                  "upper_body_probability")  # fmt: skip
+        return replace(self, **{name: strength * getattr(self, name) for name in ranges})
 
-NONE = AugmentRanges(
-    log_scale=0, shift=0, rotation_deg=0, any_rotation_probability=0, mirror=False, colour=0, occluder_probability=0,
-    upper_body_probability=0,
-)  # fmt: skip
+
+NONE = replace(AugmentRanges().scaled(0), mirror=False)
 
 _NOISE = np.random.default_rng(0).normal(0, 40, (512, 512)).astype(np.float32)
 

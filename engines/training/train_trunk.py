@@ -93,6 +93,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--ordinal", type=float, default=0.0, help="weight of the ranking loss on depth order")
     parser.add_argument("--no-metric-depth", action="store_true", help="learn the order of depths alone")
     parser.add_argument("--optimiser", choices=("muon", "adamw"), default="muon")
+    parser.add_argument("--augmentation", type=float, default=1.0, help="share of the full augmentation")
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--sizes", default="128:0.4,160:0.7,192:1", help="crop side until this share of the schedule")
     arguments = parser.parse_args(argv)
@@ -116,6 +117,7 @@ def main(argv: list[str]) -> int:
     val = load_crops(arguments.cache, arguments.shared, "val")
     sizes = [(int(size), float(until)) for size, until in (item.split(":") for item in arguments.sizes.split(","))]
     rng = np.random.default_rng(arguments.seed + run.step)
+    ranges = AugmentRanges().scaled(arguments.augmentation)
 
     def size_now() -> int:
         return next((size for size, until in sizes if run.progress < until), sizes[-1][0])
@@ -126,7 +128,7 @@ def main(argv: list[str]) -> int:
         figures = {"OKS": human.oks, "PCK": human.pck, "teacher PCK": teacher.pck}
         run.record(figures, f"{size_now()} px, human {human} | teacher {teacher}")
 
-    with Prefetcher(lambda: draw_batch(rng, sources, arguments.batch, size_now(), AugmentRanges())) as batches:
+    with Prefetcher(lambda: draw_batch(rng, sources, arguments.batch, size_now(), ranges)) as batches:
         for _ in run.steps():
             loss, terms = batch_loss(
                 trunk, batches.next(), device, ordinal=arguments.ordinal, metric=not arguments.no_metric_depth

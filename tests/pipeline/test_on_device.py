@@ -106,7 +106,7 @@ def test_frames_on_a_device_give_the_bodies_of_the_host(clip):
 
 @pytest.mark.needs_cuda
 def test_from_nvdec_to_bodies_on_a_gpu(clip):
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="needs the torch extra: pip install -e '.[torch]'")
     body, device = load_body(), first_gpu()
     method = open_device_method(body, runtime="torch", precision="f32", mirror=False, device=device)
     with open_source(str(clip[0]), stream="demo", hwaccel="cuda", device=device) as source:
@@ -136,7 +136,7 @@ def test_what_the_device_path_does_not_do_is_refused(other):
         gpu_of(RunConfig(**{"source": ("demo",), "on_device": True} | other))
 
 
-@pytest.mark.skipif(find_cuda_device() is not None, reason="a GPU is here")
+@pytest.mark.skipif(find_cuda_device() is not None, reason="this machine has a GPU, so --on-device is not refused")
 def test_without_a_gpu_it_says_so():
     with pytest.raises(BodystreamError, match="--on-device needs an NVIDIA GPU"):
         gpu_of(CONFIG)

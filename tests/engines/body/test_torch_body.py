@@ -3,14 +3,11 @@
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from engines.body import load_body
 from engines.body.rotations import rotation_matrices
-
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-pytestmark = pytest.mark.needs_torch
-
-from engines.body.torch_body import TorchBody  # noqa: E402
+from engines.body.torch_body import TorchBody
 
 BODY = load_body()
 rng = np.random.default_rng(3)

@@ -20,8 +20,6 @@ from engines.networks.bodynet import (
 from engines.networks.bodynet_export import export
 from engines.runtime import load_engine
 
-pytestmark = pytest.mark.needs_torch
-
 TINY = BodyNetPreset(grid=16, width=16, levels=2, input_px=32)
 
 

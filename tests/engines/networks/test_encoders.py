@@ -1,10 +1,9 @@
 """Encoders in the trunk's place: the papers' sizes, maps that lie where the picture does, deep from shallow."""
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.networks.encoders import (  # noqa: E402
+from engines.networks.encoders import (
     ENCODERS,
     EncoderPreset,
     EncoderTrunk,

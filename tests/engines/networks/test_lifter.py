@@ -1,10 +1,8 @@
 """The plain lifter's input: free of place and size, deaf to missing points."""
 
-import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.networks.lifter import PlainLifter, normalise_by_box  # noqa: E402
+from engines.networks.lifter import PlainLifter, normalise_by_box
 
 
 def points() -> "torch.Tensor":

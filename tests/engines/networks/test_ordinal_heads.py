@@ -1,11 +1,10 @@
 """The paper's three heads: shapes, gradients, and that each can point at a place and a depth."""
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.networks.hourglass import TrunkPreset  # noqa: E402
-from engines.networks.ordinal_heads import OrdinalHead, OrdinalTrunk, VolumeHead, soft_argmax  # noqa: E402
+from engines.networks.hourglass import TrunkPreset
+from engines.networks.ordinal_heads import OrdinalHead, OrdinalTrunk, VolumeHead, soft_argmax
 
 HEADS = ("vector", "coordinates", "volume")
 TINY = TrunkPreset(stacks=2, width=16, levels=2, stem_width=8, depth_bins=16, input_px=64)

@@ -1,12 +1,10 @@
 """6D rotations are rotations, and invert their inverse."""
 
 import numpy as np
-import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body.rotations import rotation_matrices  # noqa: E402
-from engines.networks.rotation6d import matrix_from_6d, six_from_matrix  # noqa: E402
+from engines.body.rotations import rotation_matrices
+from engines.networks.rotation6d import matrix_from_6d, six_from_matrix
 
 
 def test_round_trip():

@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import safetensors.numpy as safetensors
 
-safetensors = pytest.importorskip("safetensors.numpy", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.networks.shared_weights import refer_to_safetensors  # noqa: E402
-from engines.runtime import EngineError, load_engine  # noqa: E402
-from engines.runtime.engine import TensorSpec  # noqa: E402
-from engines.runtime.fingerprint import fingerprint  # noqa: E402
-from engines.runtime.sidecar import Sidecar  # noqa: E402
+from engines.networks.shared_weights import refer_to_safetensors
+from engines.runtime import EngineError, load_engine
+from engines.runtime.engine import TensorSpec
+from engines.runtime.fingerprint import fingerprint
+from engines.runtime.sidecar import Sidecar
 
 
 def write_matrix_product(folder: Path) -> tuple[Path, np.ndarray]:

@@ -1,12 +1,11 @@
 """Folded batch norms: the same answers, no norm left where a convolution feeds it alone."""
 
 import numpy as np
+import onnx
+import onnxruntime as ort
 import pytest
 
-onnx = pytest.importorskip("onnx", reason="needs the train extra: pip install -e '.[train]'")
-ort = pytest.importorskip("onnxruntime", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.runtime.onnx_norms import fold_norms  # noqa: E402
+from engines.runtime.onnx_norms import fold_norms
 
 RNG = np.random.default_rng(0)
 PICTURES = RNG.normal(size=(2, 3, 9, 9)).astype(np.float32)

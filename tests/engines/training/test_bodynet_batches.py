@@ -8,8 +8,6 @@ import pytest
 from engines.keypoints import NUM_POINTS, PART_MIRROR, PART_NAMES, POINT_MIRROR
 from engines.networks.bodynet import COARSE_PARTS
 
-pytestmark = pytest.mark.needs_torch
-
 CELLS, PEOPLE = 16, 4
 
 

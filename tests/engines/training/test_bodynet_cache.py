@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body import load_body  # noqa: E402
-from engines.keypoints import NUM_POINTS  # noqa: E402
-from engines.networks.bodynet import PRESETS  # noqa: E402
-from engines.training.bodynet_cache import SeenVolumes, Volumes  # noqa: E402
-from engines.training.factory.shards import CROP_PX, SynthSample, read_shard, write_shard  # noqa: E402
-from engines.training.views import View  # noqa: E402
-from kernels.raster import raster  # noqa: E402
+from engines.body import load_body
+from engines.keypoints import NUM_POINTS
+from engines.networks.bodynet import PRESETS
+from engines.training.bodynet_cache import SeenVolumes, Volumes
+from engines.training.factory.shards import CROP_PX, SynthSample, read_shard, write_shard
+from engines.training.views import View
+from kernels.raster import raster
 
 COUNT, CELLS = 3, 64
 K = np.array((330.0, 330, 100, 120))

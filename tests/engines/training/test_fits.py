@@ -5,8 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("tqdm", reason="needs the train extra: pip install -e '.[train]'")
-
 from engines.body import load_body
 from engines.camera import Intrinsics
 from engines.fitting.attached_points import FREE_JOINTS, Figures

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body.rotations import rotation_matrices  # noqa: E402
-from engines.keypoints import JOINT_NAMES  # noqa: E402
-from engines.training.flat_people import FlatPeople, unnatural_bends  # noqa: E402
+from engines.body.rotations import rotation_matrices
+from engines.keypoints import JOINT_NAMES
+from engines.training.flat_people import FlatPeople, unnatural_bends
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body import load_body  # noqa: E402
-from engines.body.rotations import rotation_matrices  # noqa: E402
-from engines.keypoints import JOINT_MIRROR  # noqa: E402
-from engines.networks.bilayer.kinematics import Kinematics  # noqa: E402
-from engines.training.corruption import Corruption  # noqa: E402
-from engines.training.geometry import GeometryOptions, GeometrySource  # noqa: E402
-from engines.training.motion_capture import PoseBank, mirror  # noqa: E402
+from engines.body import load_body
+from engines.body.rotations import rotation_matrices
+from engines.keypoints import JOINT_MIRROR
+from engines.networks.bilayer.kinematics import Kinematics
+from engines.training.corruption import Corruption
+from engines.training.geometry import GeometryOptions, GeometrySource
+from engines.training.motion_capture import PoseBank, mirror
 
 CLEAN = Corruption(
     sigma=(1e-6, 1e-6), definition=0.0, drop_limb=0.0, drop_point=0.0, swap=0.0, outlier=0.0, drop_joints=0.0,

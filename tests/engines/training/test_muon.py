@@ -1,11 +1,10 @@
 """Muon: steps of hidden weights are near-orthogonal, those of other weights are AdamW's."""
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.training.memory_format import channels_last  # noqa: E402
-from engines.training.muon import HiddenMuon  # noqa: E402
+from engines.training.memory_format import channels_last
+from engines.training.muon import HiddenMuon
 
 
 def moved(net: torch.nn.Module, optimiser, inputs: torch.Tensor) -> dict[str, torch.Tensor]:

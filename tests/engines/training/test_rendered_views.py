@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.keypoints import PART_MIRROR, POINT_MIRROR  # noqa: E402
-from engines.training.rendered_views import RenderedViews, rendered_batch  # noqa: E402
-from engines.training.synthetic_source import SyntheticSource  # noqa: E402
-from engines.training.views import NETWORK_SIDE, View, prepared_points, true_bodies  # noqa: E402
-from tests.engines.training.rendered_people import DOTS, write_people  # noqa: E402
+from engines.keypoints import PART_MIRROR, POINT_MIRROR
+from engines.training.rendered_views import RenderedViews, rendered_batch
+from engines.training.synthetic_source import SyntheticSource
+from engines.training.views import NETWORK_SIDE, View, prepared_points, true_bodies
+from tests.engines.training.rendered_people import DOTS, write_people
 
 COUNT, SIZE = 4, 128
 

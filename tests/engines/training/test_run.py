@@ -4,12 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-pytest.importorskip("matplotlib", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.training.muon import HiddenMuon  # noqa: E402
-from engines.training.run import RunOptions, TrainingRun, cosine  # noqa: E402
+from engines.training.muon import HiddenMuon
+from engines.training.run import RunOptions, TrainingRun, cosine
 
 OPTIONS = RunOptions(
     folder=Path(), minutes=1, steps=40, stop_after=float("inf"), resume=False, rate=1e-2, seed=0, eval_minutes=1

@@ -2,18 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body import load_body  # noqa: E402
-from engines.body.rotations import rotation_matrices  # noqa: E402
-from engines.networks.bilayer import BodyPrediction  # noqa: E402
-from engines.networks.bilayer.kinematics import Kinematics  # noqa: E402
-from engines.networks.hourglass import Trunk, TrunkPreset  # noqa: E402
-from engines.training.factory.shards import read_shard  # noqa: E402
-from engines.training.seen_source import seen_errors  # noqa: E402
-from engines.training.trunk_cache import see  # noqa: E402
-from tests.engines.training.rendered_people import write_people  # noqa: E402
+from engines.body import load_body
+from engines.body.rotations import rotation_matrices
+from engines.networks.bilayer import BodyPrediction
+from engines.networks.bilayer.kinematics import Kinematics
+from engines.networks.hourglass import Trunk, TrunkPreset
+from engines.training.factory.shards import read_shard
+from engines.training.seen_source import seen_errors
+from engines.training.trunk_cache import see
+from tests.engines.training.rendered_people import write_people
 
 
 class Answer(torch.nn.Module):

@@ -2,22 +2,21 @@
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body import load_body  # noqa: E402
-from engines.camera import Intrinsics  # noqa: E402
-from engines.methods.bilayer import BilayerLifter  # noqa: E402
-from engines.methods.evidence import CropRequest, TrunkReader  # noqa: E402
-from engines.networks.bilayer.encoded import EncodedBilayer, build_encoder  # noqa: E402
-from engines.networks.deploy import DeployedTrunk  # noqa: E402
-from engines.runtime import load_engine  # noqa: E402
-from engines.training.rendered_views import rendered_batch  # noqa: E402
-from engines.training.synthetic_source import SyntheticSource  # noqa: E402
-from engines.training.train_bilayer import main  # noqa: E402
-from engines.training.train_bilayer_encoder import export_pair, picture_losses, see  # noqa: E402
-from engines.training.views import View  # noqa: E402
-from tests.engines.training.rendered_people import write_people  # noqa: E402
+from engines.body import load_body
+from engines.camera import Intrinsics
+from engines.methods.bilayer import BilayerLifter
+from engines.methods.evidence import CropRequest, TrunkReader
+from engines.networks.bilayer.encoded import EncodedBilayer, build_encoder
+from engines.networks.deploy import DeployedTrunk
+from engines.runtime import load_engine
+from engines.training.rendered_views import rendered_batch
+from engines.training.synthetic_source import SyntheticSource
+from engines.training.train_bilayer import main
+from engines.training.train_bilayer_encoder import export_pair, picture_losses, see
+from engines.training.views import View
+from tests.engines.training.rendered_people import write_people
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,12 @@
 import dataclasses
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body import load_body  # noqa: E402
-from engines.networks.bilayer import PRESETS, BilayerNet  # noqa: E402
-from engines.training.start_weights import narrowed  # noqa: E402
-from engines.training.train_bilayer_seen import grown  # noqa: E402
+from engines.body import load_body
+from engines.networks.bilayer import PRESETS, BilayerNet
+from engines.training.start_weights import narrowed
+from engines.training.train_bilayer_seen import grown
 
 
 def test_grown_network_answers_as_before():

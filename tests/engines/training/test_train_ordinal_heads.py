@@ -1,11 +1,10 @@
 """Heads learn order from order alone and metres from metres, of features that hold them."""
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.networks.ordinal_heads import OrdinalHead  # noqa: E402
-from engines.training.train_ordinal_heads import HEADS, LABELS, SeenCrops, head_figures, head_loss  # noqa: E402
+from engines.networks.ordinal_heads import OrdinalHead
+from engines.training.train_ordinal_heads import HEADS, LABELS, SeenCrops, head_figures, head_loss
 
 
 def seen() -> SeenCrops:

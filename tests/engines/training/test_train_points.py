@@ -4,18 +4,17 @@ import argparse
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body import load_body  # noqa: E402
-from engines.body.rotations import rotation_matrices  # noqa: E402
-from engines.networks.points import build_cloud  # noqa: E402
-from engines.networks.smplr import BodyRegressors  # noqa: E402
-from engines.training import train_points, train_regressors, train_smplr  # noqa: E402
-from engines.training.geometry import GeometryOptions, GeometrySource  # noqa: E402
-from engines.training.motion_capture import PoseBank  # noqa: E402
-from engines.training.shape_traits import AXIS, body_mass_index, gender_of  # noqa: E402
-from engines.training.train_regressors import body_loss, noisy, regressor_errors  # noqa: E402
+from engines.body import load_body
+from engines.body.rotations import rotation_matrices
+from engines.networks.points import build_cloud
+from engines.networks.smplr import BodyRegressors
+from engines.training import train_points, train_regressors, train_smplr
+from engines.training.geometry import GeometryOptions, GeometrySource
+from engines.training.motion_capture import PoseBank
+from engines.training.shape_traits import AXIS, body_mass_index, gender_of
+from engines.training.train_regressors import body_loss, noisy, regressor_errors
 
 
 @pytest.fixture(scope="module")

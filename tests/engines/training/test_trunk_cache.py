@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body import load_body  # noqa: E402
-from engines.keypoints import NUM_POINTS  # noqa: E402
-from engines.networks.bilayer.kinematics import Kinematics  # noqa: E402
-from engines.networks.hourglass import Trunk, TrunkPreset  # noqa: E402
-from engines.training.factory.shards import CROP_PX, SynthSample, read_shard, write_shard  # noqa: E402
-from engines.training.trunk_cache import SeenPeople, see  # noqa: E402
+from engines.body import load_body
+from engines.keypoints import NUM_POINTS
+from engines.networks.bilayer.kinematics import Kinematics
+from engines.networks.hourglass import Trunk, TrunkPreset
+from engines.training.factory.shards import CROP_PX, SynthSample, read_shard, write_shard
+from engines.training.trunk_cache import SeenPeople, see
 
 COUNT = 6
 

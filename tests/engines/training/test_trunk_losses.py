@@ -1,11 +1,10 @@
 """The trunk's losses: what they reward, and that unknown labels weigh nothing."""
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.networks.hourglass import expected_depth  # noqa: E402
-from engines.training.losses.trunk import (  # noqa: E402
+from engines.networks.hourglass import expected_depth
+from engines.training.losses.trunk import (
     PART_SOME_PERSON,
     PART_UNKNOWN,
     depth_loss,

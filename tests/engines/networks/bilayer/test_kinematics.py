@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body import load_body  # noqa: E402
-from engines.body.rotations import rotation_matrices  # noqa: E402
-from engines.networks.bilayer.kinematics import COARSE_LEVEL, Kinematics  # noqa: E402
+from engines.body import load_body
+from engines.body.rotations import rotation_matrices
+from engines.networks.bilayer.kinematics import COARSE_LEVEL, Kinematics
 
 TOLERANCE_M = 2e-6
 """float32 sums over a chain of nine joints."""

@@ -4,14 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body import load_body  # noqa: E402
-from engines.camera import Intrinsics  # noqa: E402
-from engines.networks.bilayer import PRESETS, BilayerNet, project  # noqa: E402
-from engines.networks.bilayer.graphs import FusionGraph, mesh_adjacency  # noqa: E402
-from engines.runtime import load_engine  # noqa: E402
+from engines.body import load_body
+from engines.camera import Intrinsics
+from engines.networks.bilayer import PRESETS, BilayerNet, project
+from engines.networks.bilayer.graphs import FusionGraph, mesh_adjacency
+from engines.runtime import load_engine
 
 TINY = dataclasses.replace(
     PRESETS["small"], lifter_width=32, lifter_blocks=1, skeleton_channels=8, mesh_channels=4, refine_width=16

@@ -1,14 +1,12 @@
 """What the regressors read: the same from every side, and lengths that pose leaves alone."""
 
 import numpy as np
-import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body import load_body  # noqa: E402
-from engines.body.rotations import rotation_matrices  # noqa: E402
-from engines.keypoints import NUM_COCO, POINT_NAMES  # noqa: E402
-from engines.networks.smplr.measures import (  # noqa: E402
+from engines.body import load_body
+from engines.body.rotations import rotation_matrices
+from engines.keypoints import NUM_COCO, POINT_NAMES
+from engines.networks.smplr.measures import (
     ANCHORS,
     IS_JOINT_PAIR,
     PAIRS,

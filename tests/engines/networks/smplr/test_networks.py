@@ -2,16 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body import load_body  # noqa: E402
-from engines.body.rotations import rotation_matrices  # noqa: E402
-from engines.keypoints import NUM_COCO  # noqa: E402
-from engines.networks import points as module  # noqa: E402
-from engines.networks.reconstruction import PRESETS, ReconstructionNet, ReconstructionPreset, fill_box  # noqa: E402
-from engines.networks.smplr import BodyRegressors, DenoisingAutoencoder  # noqa: E402
-from engines.runtime import load_engine  # noqa: E402
+from engines.body import load_body
+from engines.body.rotations import rotation_matrices
+from engines.keypoints import NUM_COCO
+from engines.networks import points as module
+from engines.networks.reconstruction import PRESETS, ReconstructionNet, ReconstructionPreset, fill_box
+from engines.networks.smplr import BodyRegressors, DenoisingAutoencoder
+from engines.runtime import load_engine
 
 
 def points(count: int = 3) -> torch.Tensor:

@@ -1,9 +1,6 @@
 """The ablation's own figures: perfect bodies score perfectly, moved ones do not."""
 
 import numpy as np
-import pytest
-
-pytest.importorskip("moderngl", reason="needs the train extra: pip install -e '.[train]'")
 
 from engines.body import load_body
 from engines.estimate import BodyEstimate

@@ -2,18 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.body import load_body  # noqa: E402
-from engines.body.rotations import rotation_matrices  # noqa: E402
-from engines.networks.bilayer import BodyPrediction  # noqa: E402
-from engines.networks.bilayer.kinematics import Kinematics  # noqa: E402
-from engines.training.evaluate.looks import WAYS, averaged_errors, mean_rotations  # noqa: E402
-from engines.training.losses.body import Truth  # noqa: E402
-from engines.training.synthetic_source import SyntheticSource  # noqa: E402
-from engines.training.views import prepared_points, true_bodies  # noqa: E402
-from tests.engines.training.rendered_people import write_people  # noqa: E402
+from engines.body import load_body
+from engines.body.rotations import rotation_matrices
+from engines.networks.bilayer import BodyPrediction
+from engines.networks.bilayer.kinematics import Kinematics
+from engines.training.evaluate.looks import WAYS, averaged_errors, mean_rotations
+from engines.training.losses.body import Truth
+from engines.training.synthetic_source import SyntheticSource
+from engines.training.views import prepared_points, true_bodies
+from tests.engines.training.rendered_people import write_people
 
 SIZE = 64
 

@@ -3,10 +3,9 @@
 import math
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.training.losses.focal import focal_vertex_loss  # noqa: E402
+from engines.training.losses.focal import focal_vertex_loss
 
 
 def test_value_by_hand():

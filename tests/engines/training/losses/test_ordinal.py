@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
-
-from engines.training.losses.ordinal import (  # noqa: E402
+from engines.training.losses.ordinal import (
     ALL_PAIRS,
     BIN_M,
     depth_order,

@@ -7,8 +7,6 @@ import torch
 
 from engines.training.losses.volume import PROJECTION_WEIGHT, VolumeTruth, occupied_logits, project, volume_losses
 
-pytestmark = pytest.mark.needs_torch
-
 
 def example():
     rng = torch.Generator().manual_seed(0)
