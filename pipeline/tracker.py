@@ -307,10 +307,12 @@ class Tracker:
             self._somebody_went |= track.proposed is None or self._now_s - track.seen_s < _JUST_GONE_S
 
     def _remember_colours(self, seen: list[_Track], frame: Frame) -> None:
+        if not seen:
+            return
+        boxes = np.stack([track.motion.box for track in self._tracks])
+        near = (box_iou(boxes, boxes) > 0.1).sum(1)  # themselves among them
         # Not while somebody overlaps: the colours could be theirs.
-        boxes = np.stack([track.motion.box for track in self._tracks]) if seen else np.zeros((0, 4))
-        near = {id(t): n for t, n in zip(self._tracks, (box_iou(boxes, boxes) > 0.1).sum(1), strict=False)}
-        alone = [track for track in seen if near[id(track)] <= 1]  # themselves
+        alone = [track for track, count in zip(self._tracks, near, strict=True) if count == 1 and track in seen]
         for track, now in zip(alone, torso_colours(frame.image, [track.motion.box for track in alone]), strict=True):
             if now is not None:
                 before = now if track.colours is None else track.colours

@@ -14,7 +14,7 @@ from engines.keypoints import PART_MIRROR, POINT_MIRROR
 from engines.methods.grouping import part_people
 from engines.runtime import Engine
 from kernels.average_mirror import average_mirror
-from kernels.crop_normalize import crop_batch
+from kernels.crop_normalize import crop_batch, crop_to_source
 from kernels.decode_heatmaps import decode_heatmaps
 from kernels.launch.crop_pictures import AnyPicture
 
@@ -90,7 +90,7 @@ def read_trunk(outputs: dict[str, np.ndarray], crops: np.ndarray, requests: list
     points = decode_heatmaps(outputs["heatmaps"], size_px)
     centers = np.stack([request.center_px for request in requests])[:, None]
     sides = np.array([request.side_px for request in requests], np.float32)[:, None, None]
-    points[..., :2] = centers + (points[..., :2] / size_px - 0.5) * sides
+    points[..., :2] = crop_to_source(points[..., :2], centers, sides, size_px)
     parts = outputs["parts"]
     return Evidence(
         points_px=points,

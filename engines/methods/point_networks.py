@@ -13,9 +13,7 @@ from engines.runtime import Engine, load_engine
 from engines.runtime.engine import Precision, Runtime
 
 
-def open_point_network(
-    name: str, preset: str, runtime: Runtime, precision: Precision, threads: int = 0, batches: tuple[int, ...] = (1,)
-) -> Engine:
+def open_point_network(name: str, preset: str, runtime: Runtime, precision: Precision, threads: int = 0) -> Engine:
     """A shipped network. Kilobytes of points in, rotations out: int8 would save nothing, "auto" means float32.
 
     Raises EngineError where it cannot run here.
@@ -23,7 +21,7 @@ def open_point_network(
     from engines.methods import WEIGHTS
 
     exact: Precision = "f32" if precision in ("auto", "int8") else precision
-    return load_engine(WEIGHTS / f"{name}-{preset}.onnx", runtime, exact, threads, batches=batches)
+    return load_engine(WEIGHTS / f"{name}-{preset}.onnx", runtime, exact, threads)
 
 
 def pulled(

@@ -4,8 +4,7 @@ The geometric mean of two agreements, each 0..1: the IoU of the body's silhouett
 joints the mean of confidence times exp(-distance / reach), the distance being from the projected joint to its image
 point. An outline alone forgives limbs in front of the trunk; points alone forgive what the network was never sure of.
 
-Rank correlation (Spearman) with the error on the 471 rendered people of the validation shard, `bilayer` `small`:
-IoU alone 0.44 with PA-MPJPE, 0.57 with MPJPE, 0.57 with PVE; both together 0.45, 0.63, 0.64 (docs/evaluation.md).
+Both together rank errors better than the outline alone: docs/evaluation.md.
 """
 
 from __future__ import annotations

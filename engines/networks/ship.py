@@ -44,7 +44,7 @@ def ship(
     weights.with_suffix(".part").replace(weights)
 
     part = path.with_suffix(".onnx.part")
-    write_graph(network, inputs, outputs, part, fold_norms=False)
+    write_graph(network, inputs, outputs, part)
     store_halves(part)
     part.replace(path)
     refer_to_safetensors(path, weights)
@@ -62,20 +62,16 @@ def ship(
     return path
 
 
-def write_graph(
-    network: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path, *, fold_norms: bool
-) -> None:
+def write_graph(network: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path) -> None:
     """The ONNX file of a network as it is in evaluation mode, batch axes free.
 
-    ``fold_norms``: batch norms become part of the convolutions before them. Quantisation wants that; without it the
-    constants are the tensors of the state dict, byte for byte.
+    Its constants are the tensors of the state dict, byte for byte: batch norms stay apart from their convolutions.
     """
-    mode = torch.onnx.TrainingMode
     names = [*inputs, *outputs]
     torch.onnx.export(
         network, tuple(inputs.values()), str(path), input_names=list(inputs), output_names=list(outputs),
         opset_version=OPSET, dynamo=False, dynamic_axes={name: {0: "N"} for name in names},
-        training=mode.EVAL if fold_norms else mode.PRESERVE,
+        training=torch.onnx.TrainingMode.PRESERVE,
     )  # fmt: skip
 
 

@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 
 from engines.locator import Locator, letterbox
 from engines.networks.deploy import build_locator, build_trunk, example_input
-from engines.networks.ship import ship, write_graph
+from engines.networks.ship import ship
 from engines.runtime import load_engine
+from engines.runtime.onnx_norms import fold_norms
 from engines.runtime.quantize import quantize
 from engines.training.augment import AugmentRanges
 from engines.training.evaluate.locator import detection_accuracy
@@ -74,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     with tempfile.TemporaryDirectory() as folder:
         folded = Path(folder) / path.name
-        write_graph(network, inputs, outputs, folded, fold_norms=True)
+        onnx.save(fold_norms(onnx.load(path)), folded)
         shutil.copy(path.with_suffix(".json"), folded.with_suffix(".json"))
         print(quantize(folded, calibration, path.with_suffix(".int8.onnx")), flush=True)
     for precision in ("f32", "bf16", "int8"):

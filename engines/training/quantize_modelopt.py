@@ -54,7 +54,7 @@ def quantize_network(
     inputs, outputs = names
     with torch.no_grad():
         quantised = mtq.quantize(fold_norms(copy.deepcopy(network)), mtq.INT8_DEFAULT_CFG, forward_all)
-        write_graph(quantised, dict(zip(inputs, samples[0], strict=True)), outputs, to, fold_norms=True)
+        write_graph(quantised, dict(zip(inputs, samples[0], strict=True)), outputs, to)
     return to
 
 

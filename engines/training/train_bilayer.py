@@ -82,8 +82,8 @@ def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
+    args.batch = args.batch or (16 if args.encoder else 256)
     if args.images:
-        args.batch = args.batch or 256
         from engines.training.train_bilayer_seen import train
 
         return train(args)
@@ -91,7 +91,6 @@ def main(argv: list[str] | None = None) -> int:
         from engines.training.train_bilayer_encoder import train as train_encoder
 
         return train_encoder(args)
-    args.batch = args.batch or 256
     body_model = load_body()
     body = Kinematics(body_model)
     bank = read_poses(args.shared / "data" / "mocap", val=False)

@@ -107,7 +107,7 @@ def train(args: argparse.Namespace) -> int:
 
     net.train()
     for step in run.steps():
-        batch = source.batch(args.batch or 16, args.size)
+        batch = source.batch(args.batch, args.size)
         output, looked, bodies = see(net, batch, use_mesh=use_mesh)
         terms = picture_losses(output, batch, looked)
         pick = slice(step % VERTEX_STRIDE, None, VERTEX_STRIDE)

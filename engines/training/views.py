@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from engines.body.rotations import rotation_matrices
 from engines.camera import Intrinsics
 from engines.keypoints import JOINT_MIRROR, POINT_MIRROR
 from engines.methods.bilayer import Prepared, prepare
-from engines.training.augment import distort_colours
+from engines.training.augment import distort_colours, warp
 from engines.training.factory.cropview import STORED_PADDING
 from engines.training.factory.shards import CROP_PX, SynthShard
 
@@ -76,10 +75,7 @@ def pictures(
     for slot, (row, view) in enumerate(zip(rows, views, strict=True)):
         picture = shard.image(row)
         picture = np.ascontiguousarray(picture[:, ::-1]) if view.mirror else picture
-        matrix = view.affine(size_px)
-        # OpenCV counts from pixel centres.
-        matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-        images[slot] = distort_colours(rng, cv2.warpAffine(picture, matrix, (size_px, size_px)), colour)
+        images[slot] = distort_colours(rng, warp(picture, view.affine(size_px), size_px), colour)
     return images
 
 
