@@ -15,7 +15,7 @@ from engines.networks.ship import ship
 
 
 def export(state: dict[str, Tensor], preset: str, folder: Path) -> Path:
-    """Weights -> folder/bodynet-PRESET.onnx, .safetensors (float16) and .json; returns the ONNX path.
+    """Weights -> folder/bodynet-PRESET.onnx, .safetensors and .json; returns the ONNX path.
 
     Inputs and outputs as `engines.networks.bodynet.DeployedBodyNet`. Files are replaced whole.
     """

@@ -60,7 +60,7 @@ def build_deployed(name: str, preset: str) -> nn.Module:
 
 
 def export(name: str, preset: str, state: dict[str, Tensor], folder: Path) -> Path:
-    """Weights `state` -> folder/NAME-PRESET.onnx, .safetensors (float16) and .json; returns the ONNX path.
+    """Weights `state` -> folder/NAME-PRESET.onnx, .safetensors and .json; returns the ONNX path.
 
     Files are replaced whole.
     """

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engines.networks.onnx_halves import store_halves
 from engines.networks.shared_weights import refer_to_safetensors
 from engines.runtime.engine import TensorSpec
+from engines.runtime.onnx_constants import with_small_constants
 from engines.runtime.sidecar import Sidecar
+from engines.runtime.weight_file import SCALE, decoded, encoded
 
 OPSET = 17
 
@@ -27,25 +30,33 @@ def ship(
     inputs: Mapping[str, Tensor],
     outputs: Sequence[str],
 ) -> Path:
-    """Weights ``state`` of ``network`` -> folder/NAME-PRESET.safetensors (float16), .onnx and .json; the ONNX path.
+    """Weights ``state`` of ``network`` -> folder/NAME-PRESET.safetensors, .onnx and .json; the ONNX path.
 
     ``preset``: with which `engines.networks.build` makes the network; files are named by what stands before a colon.
     ``inputs``: an example of each input, with a leading batch axis, in the order of ``forward``. Files are replaced
-    whole. ``network`` is left with the halves that were stored, in evaluation mode.
+    whole. ``network`` is left in evaluation mode, with the weights as they were stored (`engines.runtime.weight_file`).
     """
-    # Stored halves are what the exported graph computes with, so all files give the same answers.
-    halves = {key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in state.items()}
-    network.load_state_dict(halves)
+    network.load_state_dict(dict(state))
     network.eval()
+    make_gains_positive(network)
+    stored = encoded(network.state_dict())
+    # What is stored is what the exported graph computes with, so all files give the same answers.
+    kept = decoded(stored)
+    network.load_state_dict(kept)
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name}-{preset.partition(':')[0]}"
     path, weights = folder / f"{stem}.onnx", folder / f"{stem}.safetensors"
-    save_file(halves, weights.with_suffix(".part"))
+    save_file(stored, weights.with_suffix(".part"))
     weights.with_suffix(".part").replace(weights)
 
     part = path.with_suffix(".onnx.part")
     write_graph(network, inputs, outputs, part)
-    store_halves(part)
+    codes = {
+        kept[key].numpy().tobytes(): (stored[key].numpy(), stored[key + SCALE].numpy())
+        for key in kept
+        if key + SCALE in stored
+    }
+    onnx.save(with_small_constants(onnx.load(part), codes), part)
     part.replace(path)
     refer_to_safetensors(path, weights)
 
@@ -73,6 +84,19 @@ def write_graph(network: nn.Module, inputs: Mapping[str, Tensor], outputs: Seque
         opset_version=OPSET, dynamo=False, dynamic_axes={name: {0: "N"} for name in names},
         training=torch.onnx.TrainingMode.PRESERVE,
     )  # fmt: skip
+
+
+def make_gains_positive(network: nn.Module) -> None:
+    """Turn the sign of outputs of convolutions whose batch norm, next in their `Sequential`, turns it back: the same
+    network. Folding a norm then leaves the codes of the kernel as they are."""
+    with torch.no_grad():
+        for block in network.modules():
+            for conv, norm in pairwise(block) if isinstance(block, nn.Sequential) else ():
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and conv.bias is None:
+                    sign = torch.where(norm.weight < 0, -1.0, 1.0)
+                    conv.weight.mul_(sign.view(-1, 1, 1, 1))
+                    norm.weight.mul_(sign)
+                    norm.get_buffer("running_mean").mul_(sign)
 
 
 def _spec(name: str, tensor: Tensor) -> TensorSpec:

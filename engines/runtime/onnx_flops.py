@@ -6,6 +6,7 @@ from math import prod
 from pathlib import Path
 
 from engines.runtime.engine import EngineUnavailable
+from engines.runtime.onnx_constants import with_float_constants
 
 
 def flops_per_sample(onnx_path: Path) -> float:
@@ -15,7 +16,7 @@ def flops_per_sample(onnx_path: Path) -> float:
         import onnx
     except ImportError as error:
         raise EngineUnavailable("counting operations needs onnx: pip install 'bodystream[tensorrt]'") from error
-    model = onnx.load(onnx_path)
+    model = with_float_constants(onnx.load(onnx_path))
     for value in (*model.graph.input, *model.graph.output):
         axis = value.type.tensor_type.shape.dim[0]
         if not axis.HasField("dim_value"):

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engines.runtime.onnx_constants import with_float_constants
+
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-COPIES = ("Cast", "Identity")
-"""What stands between a constant and its reader: halves on disk, one tensor under two names."""
 
 
 def fold_norms(model: ModelProto) -> ModelProto:
@@ -22,13 +21,9 @@ def fold_norms(model: ModelProto) -> ModelProto:
     """
     from onnx import numpy_helper
 
-    folded = type(model)()
-    folded.CopyFrom(model)
+    folded = with_float_constants(model)
     graph = folded.graph
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type in COPIES and node.input[0] in values:
-            values[node.output[0]] = values[node.input[0]].astype(np.float32)
     makers = {name: node for node in graph.node for name in node.output}
     readers = Counter(name for node in graph.node for name in node.input)
     readers.update(output.name for output in graph.output)
@@ -51,16 +46,4 @@ def fold_norms(model: ModelProto) -> ModelProto:
         graph.initializer.extend(numpy_helper.from_array(v.astype(np.float32), name) for name, v in constants.items())
         graph.node.remove(norm)
     del graph.value_info[:]
-    return _without_unread(folded)
-
-
-def _without_unread(model: ModelProto) -> ModelProto:
-    """Drops copies of constants, and constants, that nobody reads any more."""
-    graph = model.graph
-    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
-    for node in [node for node in graph.node if node.op_type in COPIES and node.output[0] not in read]:
-        graph.node.remove(node)
-    read = {name for node in graph.node for name in node.input}
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
-        graph.initializer.remove(tensor)
-    return model
+    return with_float_constants(folded)  # without the constants that were read before

@@ -14,6 +14,7 @@ from typing import Any
 from engines.runtime.build_progress import OnProgress, progress_monitor
 from engines.runtime.engine import EngineError, EngineUnavailable, Precision
 from engines.runtime.load import TENSORRT_MODULES, tensorrt_module
+from engines.runtime.onnx_constants import with_float_constants
 from engines.runtime.onnx_types import signed_quantisation, to_half
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ def typed_network(onnx_path: Path, precision: Precision) -> bytes:
             return to_half(model, precision).SerializeToString()
     except ValueError as error:
         raise EngineError(f"{onnx_path.name}: {error}") from error
-    return model.SerializeToString()
+    return with_float_constants(model).SerializeToString()
 
 
 def _recording_logger(trt: Any) -> Any:

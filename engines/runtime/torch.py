@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from engines.runtime.device_call import BoundEngine, buffers
 from engines.runtime.engine import Engine, EngineDescription, EngineError, EngineUnavailable, Precision
 from engines.runtime.sidecar import Sidecar
+from engines.runtime.weight_file import read_weights
 from kernels.cuda_device import CudaDevice
 from kernels.device import Device
 
@@ -34,7 +34,7 @@ class TorchEngine(Engine):
         from engines.networks import build
 
         network = build(sidecar.network, sidecar.preset)
-        network.load_state_dict(load_file(weights))
+        network.load_state_dict(read_weights(weights))
         self._network: torch.nn.Module | None = network.eval().to(self._device)
         float_precision = precision if self._float else "f32"
         super().__init__(

@@ -1,6 +1,6 @@
 """Ship a trained trunk or locator: ``python -m engines.training.export trunk --run RUN --preset small``.
 
-Writes to engines/weights: NAME-PRESET.safetensors (float16, training goes on from it), NAME-PRESET.onnx (float),
+Writes to engines/weights: NAME-PRESET.safetensors (training goes on from it), NAME-PRESET.onnx (float),
 NAME-PRESET.int8.onnx (Q/DQ by NNCF on real crops) and NAME-PRESET.json (the sidecar), and prints what each
 precision costs in accuracy.
 """
@@ -20,6 +20,7 @@ import torch
 
 from engines.locator import Locator, letterbox
 from engines.networks.deploy import build_locator, build_trunk, example_input
+from engines.networks.shared_weights import refer_to_safetensors
 from engines.networks.ship import ship
 from engines.runtime import load_engine
 from engines.runtime.onnx_norms import fold_norms
@@ -78,7 +79,9 @@ def main(argv: list[str] | None = None) -> int:
         folded = Path(folder) / path.name
         onnx.save(fold_norms(onnx.load(path)), folded)
         shutil.copy(path.with_suffix(".json"), folded.with_suffix(".json"))
-        print(quantize(folded, calibration, path.with_suffix(".int8.onnx")), flush=True)
+        target = path.with_suffix(".int8.onnx")
+        print(quantize(folded, calibration, target), flush=True)
+        refer_to_safetensors(target, path.with_suffix(".safetensors"))
     for precision in ("f32", "bf16", "int8"):
         target = path.with_suffix(".int8.onnx") if precision == "int8" else path
         with load_engine(target, "openvino", precision) as engine:  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 from engines.networks.ship import write_graph
 from engines.runtime.engine import EngineError, EngineUnavailable
 from engines.runtime.sidecar import Sidecar
+from engines.runtime.weight_file import read_weights
 
 SAMPLES = 300
 
@@ -71,13 +72,11 @@ def fold_norms(network: nn.Module) -> nn.Module:
 
 def quantize_shipped(onnx_path: Path, calibration: Iterable[dict[str, np.ndarray]]) -> Path:
     """`quantize_network` for a network with sidecar and weights; ``calibration`` as for `engines.runtime.quantize`."""
-    from safetensors.torch import load_file
-
     from engines.networks import build
 
     sidecar = Sidecar.read(onnx_path)
     network = build(sidecar.network, sidecar.preset)
-    network.load_state_dict(load_file(onnx_path.with_name(sidecar.weights)))
+    network.load_state_dict(read_weights(onnx_path.with_name(sidecar.weights)))
     inputs, outputs = ([spec.name for spec in specs] for specs in (sidecar.inputs, sidecar.outputs))
     samples = (tuple(sample[name] for name in inputs) for sample in calibration)
     target = onnx_path.with_suffix(".modelopt.int8.onnx")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from engines.runtime.weight_file import read_weights
+
 
 def shipped_weights(path: Path, prefix: str) -> dict[str, Tensor]:
     """Weights of a shipped safetensors file as float32, by their names without ``prefix`` ("trunk." or "net.")."""
-    from safetensors.torch import load_file
-
     return {
         name.removeprefix(prefix): value.float() if value.is_floating_point() else value
-        for name, value in load_file(path).items()
+        for name, value in read_weights(path).items()
     }
 
 

@@ -40,7 +40,7 @@ def build_deployed(preset: str) -> DeployedBilayer:
 
 
 def export(state: dict[str, Tensor], preset: str, folder: Path, feature_channels: tuple[int, ...] = ()) -> Path:
-    """Weights `state` -> folder/bilayer-PRESET.onnx, .safetensors (float16) and .json; returns the ONNX path.
+    """Weights `state` -> folder/bilayer-PRESET.onnx, .safetensors and .json; returns the ONNX path.
 
     ONNX inputs: points (N, 41, 5), camera (N, 1) and, where the network reads pictures, features, features1, ...
     (N, C, side, side); outputs: rotations (N, 24, 3, 3), betas (N, 10), placement (N, 3), landmarks (N, 17, 3),

@@ -19,6 +19,7 @@ from engines.networks.bodynet import (
 )
 from engines.networks.bodynet_export import export
 from engines.runtime import load_engine
+from engines.runtime.weight_file import decoded, encoded
 
 TINY = BodyNetPreset(grid=16, width=16, levels=2, input_px=32)
 
@@ -95,8 +96,7 @@ def test_exported_network_answers_as_the_module(tmp_path):
         torch.nn.init.normal_(parameter, std=0.3)
     path = export({k.removeprefix("net."): v for k, v in net.state_dict().items()}, "small", tmp_path)
     arrays = inputs(1, 160)
-    halves = {k: v.half().to(v.dtype) if v.is_floating_point() else v for k, v in net.state_dict().items()}
-    net.load_state_dict(halves)
+    net.load_state_dict(decoded(encoded(net.state_dict())))
     with torch.inference_mode():
         expected = net(*arrays).numpy()
     named = {name: array.numpy() for name, array in zip(net.inputs, arrays, strict=True)}
