@@ -165,6 +165,18 @@ def gpu_of(config: RunConfig) -> Device | None:
         raise BodystreamError(str(error)) from error
 
 
+def _check_runtime(config: RunConfig) -> None:
+    """Where TensorRT is asked for and cannot run, that is said before a source is opened. Raises BodystreamError."""
+    if config.runtime != "tensorrt":
+        return
+    from engines.runtime import EngineUnavailable, require_tensorrt
+
+    try:
+        require_tensorrt()
+    except EngineUnavailable as error:
+        raise BodystreamError(str(error)) from error
+
+
 def _staying(options: SourceOptions, gpu: Device | None) -> SourceOptions:
     """Pictures that NVDEC decodes stay on the ``gpu``."""
     return replace(options, device=gpu) if options.hwaccel in ("auto", "cuda") else options
@@ -178,6 +190,7 @@ def assemble(config: RunConfig, build_estimator: EstimatorFactory = default_esti
     assembly = Assembly(Outputs.of(config))
     try:
         gpu = gpu_of(config)
+        _check_runtime(config)
         assembly.sources += [create_source(spec, _staying(options, gpu)) for spec, options in specs]
         _open_together(assembly.sources)
         assembly.outputs.check()

@@ -15,7 +15,7 @@ from engines.runtime.engine import (  # noqa: E402
     Runtime,
     TensorSpec,
 )
-from engines.runtime.load import load_engine  # noqa: E402
+from engines.runtime.load import load_engine, require_tensorrt  # noqa: E402
 
 __all__ = [
     "Engine",
@@ -27,4 +27,5 @@ __all__ = [
     "Runtime",
     "TensorSpec",
     "load_engine",
+    "require_tensorrt",
 ]

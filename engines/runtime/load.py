@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from engines.runtime.cuda_device import find_cuda_device
+from engines.runtime.cuda_device import CudaDevice, find_cuda_device
 from engines.runtime.engine import Engine, EngineError, EngineUnavailable, Precision, Runtime
 
 TENSORRT_MODULES = ("tensorrt", "tensorrt_rtx")
@@ -94,16 +94,32 @@ def tensorrt_module() -> str | None:
     return next((name for name in TENSORRT_MODULES if importlib.util.find_spec(name) is not None), None)
 
 
-def _tensorrt_runs_here() -> bool:
+def require_tensorrt() -> tuple[Any, CudaDevice]:
+    """A TensorRT module and the GPU for which it builds. Raises EngineUnavailable, naming what is missing and what
+    to install; within milliseconds where there is no GPU."""
     gpu = find_cuda_device()
-    if gpu is None or tensorrt_module() is None:
-        return False
+    if gpu is None:
+        raise EngineUnavailable(
+            "runtime tensorrt needs an NVIDIA GPU and its driver (libcuda), none was found: install the driver, "
+            "and pip install 'bodystream[tensorrt]'; --runtime openvino runs on the CPU"
+        )
     from engines.runtime.tensorrt_build import builds_for, import_tensorrt
 
+    trt = import_tensorrt()
+    if not builds_for(trt, gpu.compute_capability):
+        raise EngineUnavailable(
+            f"{trt.__name__} {trt.__version__} does not build for {gpu}: install tensorrt from NVIDIA's own index, or "
+            "use --runtime torch or openvino"
+        )
+    return trt, gpu
+
+
+def _tensorrt_runs_here() -> bool:
     try:
-        return builds_for(import_tensorrt(), gpu.compute_capability)
+        require_tensorrt()
     except EngineUnavailable:
         return False
+    return True
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -13,11 +13,11 @@ import numpy as np
 
 from engines.runtime.batch_chunks import chunks, padded
 from engines.runtime.build_progress import shown_in_terminal
-from engines.runtime.cuda_device import find_cuda_device
 from engines.runtime.device_call import BoundEngine, buffers
 from engines.runtime.engine import Engine, EngineDescription, EngineError, EngineUnavailable, Precision, TensorSpec
 from engines.runtime.fingerprint import fingerprint
-from engines.runtime.tensorrt_build import build_engine, builds_for, import_tensorrt, profile_ranges
+from engines.runtime.load import require_tensorrt
+from engines.runtime.tensorrt_build import build_engine, profile_ranges
 from engines.runtime.tensorrt_cache import CacheKey, cached_engine, default_cache_dir
 from kernels.cuda_device import CudaDevice, first_gpu
 from kernels.device import Device, DeviceError
@@ -34,18 +34,7 @@ class TensorRtEngine(Engine):
         batches: tuple[int, ...] = (1,),
         cache_dir: Path | None = None,
     ) -> None:
-        found = find_cuda_device()
-        if found is None:
-            raise EngineUnavailable(
-                "runtime tensorrt needs an NVIDIA GPU and its driver (libcuda), none was found: install the driver, "
-                "and pip install 'bodystream[tensorrt]'; --runtime openvino runs on the CPU"
-            )
-        trt = import_tensorrt()
-        if not builds_for(trt, found.compute_capability):
-            raise EngineUnavailable(
-                f"{trt.__name__} {trt.__version__} does not build for {found}: install tensorrt from NVIDIA's own "
-                "index, or use --runtime torch or openvino"
-            )
+        trt, found = require_tensorrt()
         try:
             self._device = first_gpu()
         except DeviceError as error:

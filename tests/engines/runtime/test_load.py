@@ -36,7 +36,7 @@ def test_tensorrt_without_a_gpu_names_what_to_install(network):
 
 def test_tensorrt_without_its_module_names_the_extra(network, monkeypatch):
     monkeypatch.setattr(load_module, "TENSORRT_MODULES", ("tensorrt_that_nobody_has",))
-    monkeypatch.setattr("engines.runtime.tensorrt.find_cuda_device", lambda: CudaDevice("some GPU", (8, 6)))
+    monkeypatch.setattr("engines.runtime.load.find_cuda_device", lambda: CudaDevice("some GPU", (8, 6)))
     with pytest.raises(EngineUnavailable, match=r"bodystream\[tensorrt\]"):
         load_engine(network, "tensorrt")
 
@@ -45,8 +45,7 @@ def test_a_gpu_that_tensorrt_rtx_does_not_build_for(network, monkeypatch):
     """An H200: automatic choice goes to the CPU, an explicit one says what would help."""
     pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra: pip install -e '.[tensorrt]'")
     monkeypatch.setattr(load_module, "TENSORRT_MODULES", ("tensorrt_rtx",))
-    for module in ("load", "tensorrt"):
-        monkeypatch.setattr(f"engines.runtime.{module}.find_cuda_device", lambda: CudaDevice("NVIDIA H200", (9, 0)))
+    monkeypatch.setattr("engines.runtime.load.find_cuda_device", lambda: CudaDevice("NVIDIA H200", (9, 0)))
     with load_engine(network, "auto", threads=1) as engine:
         assert engine.describe().runtime == "openvino"
     with pytest.raises(EngineUnavailable, match=r"does not build for NVIDIA H200 \(sm_90\): install tensorrt from"):
