@@ -26,6 +26,12 @@ def with_small_constants(model: ModelProto, codes: Mapping[bytes, tuple[np.ndarr
     changed.CopyFrom(model)
     graph = changed.graph
     readers = []
+    for node in [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]:
+        tensor = node.attribute[0].t
+        if np.prod(tensor.dims) >= MIN_VALUES:
+            tensor.name = node.output[0]
+            graph.initializer.append(tensor)
+            graph.node.remove(node)
     for tensor in list(graph.initializer):
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < MIN_VALUES:
             continue

@@ -12,11 +12,12 @@ RNG = np.random.default_rng(0)
 KERNEL = decoded(encoded({"w": torch.from_numpy(RNG.normal(size=(16, 32, 3, 3)).astype(np.float32))}))["w"].numpy()
 BIAS = RNG.normal(size=16).astype(np.float32)
 TERM = RNG.normal(size=(1, 16, 6, 6)).astype(np.float32)
+WIDE = RNG.normal(1, 1, (64, MIN_VALUES // 64)).astype(np.float16).astype(np.float32)
 PICTURES = RNG.normal(size=(2, 32, 8, 8)).astype(np.float32)
 
 
 def network() -> onnx.ModelProto:
-    """y = relu(conv(x)) + t + max(u) - min(u), all constants float32; u is too large for halves."""
+    """y = relu(conv(x) + mean(k)) + t + max(u) - min(u), all constants float32; u is too large for halves."""
     helper = onnx.helper
     constants = {
         "w": KERNEL,
@@ -26,8 +27,11 @@ def network() -> onnx.ModelProto:
     }
     nodes = [
         helper.make_node("Conv", ["x", "w", "b"], ["c"], kernel_shape=(3, 3)),
-        helper.make_node("Relu", ["c"], ["r"]),
         helper.make_node("Identity", ["t"], ["t_again"]),
+        helper.make_node("Constant", [], ["k"], value=onnx.numpy_helper.from_array(WIDE)),
+        helper.make_node("ReduceMean", ["k"], ["middle"], axes=[0, 1], keepdims=0),
+        helper.make_node("Add", ["c", "middle"], ["moved"]),
+        helper.make_node("Relu", ["moved"], ["r"]),
         helper.make_node("Add", ["r", "t_again"], ["s"]),
         helper.make_node("ReduceMax", ["u"], ["high"], axes=[0, 1], keepdims=0),
         helper.make_node("ReduceMin", ["u"], ["low"], axes=[0, 1], keepdims=0),
@@ -64,6 +68,7 @@ def test_known_codes_others_as_halves_and_what_halves_cannot_hold():
     small = with_small_constants(network(), codes())
     found = types(small)
     assert found["w_codes"] == onnx.TensorProto.INT8
+    assert found["k_half"] == onnx.TensorProto.FLOAT16
     assert found["u"] == onnx.TensorProto.FLOAT  # 1e6 is beyond float16
     assert types(with_small_constants(network(), {}))["w_half"] == onnx.TensorProto.FLOAT16
     np.testing.assert_allclose(answer(small), answer(network()), rtol=1e-4, atol=1e-4)
