@@ -7,6 +7,12 @@ import pytest
 
 from engines.body import load_body
 from engines.methods import CropRequest, create_method
+from engines.methods.bilayer import open_lifter as open_bilayer
+from engines.methods.bodynet.grid import GridView
+from engines.methods.bodynet.inputs import network_inputs
+from engines.methods.bodynet.lifter import BodyNetLifter
+from engines.methods.trunk_method import load_trunk
+from engines.runtime import load_engine
 from kernels.raster import raster
 from pipeline.config import RunConfig
 from pipeline.estimator import Estimator
@@ -110,3 +116,29 @@ def test_the_program_hands_surfaces_on_where_asked(demo, body):
 def test_other_methods_have_no_surfaces(body):
     with pytest.raises(ValueError, match="only bodynet has surfaces"):
         create_method("bilayer", body=body, surfaces=True)
+
+
+def test_a_network_of_parts_says_where_somebody_is(demo, body, tmp_path):
+    torch = pytest.importorskip("torch", reason="needs the torch extra: pip install -e '.[torch]'")
+    from engines.networks.bodynet import build_bodynet
+    from engines.networks.bodynet_export import export
+
+    torch.manual_seed(0)
+    net = build_bodynet("small-parts")
+    for parameter in net.net.head.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    path = export({k.removeprefix("net."): v for k, v in net.state_dict().items()}, "small-parts", tmp_path)
+    requests = [request for _, request, _ in demo[:2]]
+    trunk = load_trunk("small", "openvino", "f32", 1, mirror=False)
+    guess = open_bilayer(body, runtime="openvino", precision="f32", preset="small", threads=1)
+    with load_engine(path, "openvino", "f32", 1) as parts, load_engine(path, "torch", "f32", 1) as reference:
+        crops = trunk.crops(requests)
+        evidence = trunk.read(trunk.infer(crops), crops, requests)
+        grid, root = GridView.of_requests(requests), guess(evidence, requests).translation
+        occupancy = BodyNetLifter(parts, guess, body).volumes(evidence, grid, root)
+        classes = reference(network_inputs(evidence, grid, root, 160))["classes"]
+    trunk.engine.close()
+    for engine in guess.engines:
+        engine.close()
+    np.testing.assert_allclose(occupancy, classes[:, 1:].sum(1), atol=1e-3)
+    assert occupancy.std() > 0.01

@@ -25,7 +25,7 @@ SURFACE_POINTS = 220
 
 
 class BodyNetLifter:
-    """See `engines.methods.trunk_method.Lifter`; ``engine`` is `engines.networks.bodynet` with one class."""
+    """See `engines.methods.trunk_method.Lifter`; ``engine``: `engines.networks.bodynet`, occupied cells or parts."""
 
     def __init__(self, engine: Engine, guess: BilayerLifter, body: BodyModel) -> None:
         self.engines = (*guess.engines, engine)
@@ -75,7 +75,8 @@ class BodyNetLifter:
         """(B, G, G, G) occupancy, axes depth, height, width; root (B, 3): the pelvis as far as it is known."""
         side = next(spec.shape[1] for spec in self._engine.inputs if spec.name == "crops")
         assert side is not None
-        return self._engine(network_inputs(evidence, grid, root, side))["occupancy"]
+        outputs = self._engine(network_inputs(evidence, grid, root, side))
+        return outputs["occupancy"] if "occupancy" in outputs else 1 - outputs["classes"][:, 0]
 
 
 def isosurface(occupancy: np.ndarray, grid: GridView, root: np.ndarray) -> Surface | None:
