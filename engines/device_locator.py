@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engines.device_pictures import DevicePictures
-from engines.locator import people_of
+from engines.locator import MIN_SCORE, people_of
 from engines.runtime.engine import Engine
 from kernels.crop_pictures import CropFormat, square_affines
 from kernels.device import Device
@@ -22,7 +22,7 @@ class DeviceLocator:
         engine: Engine,
         device: Device,
         *,
-        min_score: float = 0.15,
+        min_score: float = MIN_SCORE,
         max_iou: float = 0.55,
         pictures: DevicePictures | None = None,
         stream: Any = None,

@@ -12,6 +12,7 @@ from kernels.crop_normalize import halved, halvings_to
 from kernels.launch.crop_pictures import AnyPicture
 
 STRIDE = 8
+MIN_SCORE = 0.15
 
 
 class Engine(Protocol):
@@ -71,7 +72,7 @@ def people_of(
 class Locator:
     """People in a picture. ``input_px`` is the side the network was exported with."""
 
-    def __init__(self, engine: Engine, input_px: int, *, min_score: float = 0.15, max_iou: float = 0.55) -> None:
+    def __init__(self, engine: Engine, input_px: int, *, min_score: float = MIN_SCORE, max_iou: float = 0.55) -> None:
         self._engine = engine
         self._input_px = input_px
         self.min_score = min_score

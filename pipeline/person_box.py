@@ -14,7 +14,9 @@ PADDING = 0.08
 """Of the long side of the points' own box, added on every side: the top of the head lies about 7 % of the height above
 the eyes, soles and fingertips about 3 % beyond the outermost joints."""
 CROP_SCALE = 1.25
-"""Side of a crop over the long side of the person's box."""
+"""Side of a crop over the long side of the person's box, as the locator draws it."""
+FOLLOWED_SCALE = 1.12
+"""The same for the boxes of people who are followed, which are those of their own points: nearer and steadier."""
 SIMILARITY_SCALE = 0.1
 """Distance, in units of a person's size, at which two points count as 0.6 alike; about COCO's for hips and knees."""
 
@@ -54,9 +56,9 @@ def enclosing_box(box: np.ndarray, extent_px: np.ndarray, width: int, height: in
     )
 
 
-def crop_square(box: np.ndarray) -> tuple[np.ndarray, float]:
+def crop_square(box: np.ndarray, scale: float = CROP_SCALE) -> tuple[np.ndarray, float]:
     """Centre (2,) and side, pixels, of the square that the networks see of a person's box."""
-    return (box[:2] + box[2:4]) / 2, CROP_SCALE * float((box[2:4] - box[:2]).max())
+    return (box[:2] + box[2:4]) / 2, scale * float((box[2:4] - box[:2]).max())
 
 
 def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:

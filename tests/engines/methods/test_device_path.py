@@ -16,7 +16,7 @@ import pytest
 from engines.body import load_body
 from engines.camera import Intrinsics
 from engines.device_locator import DeviceLocator
-from engines.locator import Locator
+from engines.locator import MIN_SCORE, Locator
 from engines.methods import WEIGHTS, CropRequest
 from engines.methods.bilayer import BilayerLifter
 from engines.methods.device_method import DeviceMethod
@@ -237,6 +237,8 @@ def test_the_locator_finds_the_same_people(frame):
         found = DeviceLocator(network, device).detect(DevicePicture(pixels=pixels, width=image.shape[1]))
         size = network.inputs[0].shape[1]
         wanted = Locator(network, size).detect(image)
+    # Without those at the limit, which rounding lets in or keeps out.
+    found, wanted = (boxes[boxes[:, 4] >= MIN_SCORE + 0.05] for boxes in (found, wanted))
     assert len(found) == len(wanted) >= 2
     # In the picture's order: scores that are nearly equal may change places.
     found, wanted = (boxes[boxes[:, 0].argsort()] for boxes in (found, wanted))
