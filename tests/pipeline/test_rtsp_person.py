@@ -1,6 +1,7 @@
 """A person before a real RTSP camera, through the whole program with its networks, to a subscriber and the log."""
 
 import signal
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from engines.keypoints import JOINT_NAMES
 from pipeline.bench_video import forth_and_back, read_pictures
 from pipeline.client import subscribe
 from pipeline.log import read_log
+from pipeline.tracker_settings import TrackerSettings
 from pipeline.wire import SourceState
 from tests.pipeline.test_cli import REAL, finish, start
 
@@ -50,7 +52,10 @@ def test_a_person_before_an_rtsp_camera(rtsp, pictures, tmp_path):
     assert code == 0, err
 
     populated = [frame for frame in seen if frame.bodies]
-    assert {body.track_id for frame in populated for body in frame.bodies} == {populated[0].bodies[0].track_id}
+    # On a busy machine seconds may lie between two frames, and somebody lost that long comes back as somebody new.
+    for before, after in pairwise(populated):
+        if (after.capture_ns - before.capture_ns) / 1e9 < TrackerSettings().max_age_s:
+            assert before.bodies[0].track_id in {body.track_id for body in after.bodies}
     assert {frame.stream for frame in seen} == {"127.0.0.1-live"} and {frame.image_size for frame in seen} == {SIZE}
     assert seen[-1].source_state is SourceState.RUNNING
     for frame in populated:
