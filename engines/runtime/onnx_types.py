@@ -42,7 +42,10 @@ def to_half(model: ModelProto, kind: Half) -> ModelProto:
     model = fold_norms(model)
     inferred = onnx.shape_inference.infer_shapes(model).graph
     half = TensorProto.FLOAT16 if kind == "f16" else TensorProto.BFLOAT16
-    types = {value.name: value.type.tensor_type.elem_type for value in (*inferred.value_info, *inferred.input)}
+    types = {
+        value.name: value.type.tensor_type.elem_type
+        for value in (*inferred.value_info, *inferred.input, *inferred.output)
+    }
     sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in model.graph.initializer}
     types |= {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     constants = set(sizes)
