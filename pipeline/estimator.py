@@ -17,7 +17,7 @@ from engines.runtime import Engine, EngineError, load_engine
 from kernels.launch.crop_pictures import AnyPicture
 from pipeline.config import RunConfig
 from pipeline.errors import BodystreamError, UsageError
-from pipeline.person_box import CROP_SCALE, FOLLOWED_SCALE, crop_square
+from pipeline.person_box import CROP_SCALE, FOLLOWED_SCALE, STILL_SCALE, crop_square
 from pipeline.smoothing import Smoother
 from pipeline.tracker import Tracker, TrackState
 from pipeline.tracker_settings import TrackerSettings
@@ -159,7 +159,8 @@ class Estimator:
 
     @staticmethod
     def _request(frame: Frame, target: TrackState) -> CropRequest:
-        center, side = crop_square(target.box, FOLLOWED_SCALE if target.phase == "followed" else CROP_SCALE)
+        scale = FOLLOWED_SCALE if target.phase == "followed" else STILL_SCALE if frame.unrelated else CROP_SCALE
+        center, side = crop_square(target.box, scale)
         return CropRequest(
             image=frame.image,
             center_px=center,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.person_box import CONFIDENT, crop_square, enclosing_box, person_box
+from pipeline.person_box import CONFIDENT, CROP_SCALE, crop_square, enclosing_box, person_box
 
 
 def test_only_confident_points_make_the_box_and_it_is_padded():
@@ -34,4 +34,4 @@ def test_an_estimate_far_off_does_not_take_the_crop_with_it():
 def test_the_crop_is_a_square_around_the_box():
     center, side = crop_square(np.array([10, 20, 110, 60], np.float32))
     assert tuple(center) == (60, 40)
-    assert side == 125
+    assert side == pytest.approx(100 * CROP_SCALE)
