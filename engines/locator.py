@@ -13,6 +13,7 @@ from kernels.launch.crop_pictures import AnyPicture
 
 STRIDE = 8
 MIN_SCORE = 0.15
+"""From here on a box is worth a look: what follows decides."""
 
 
 class Engine(Protocol):

@@ -1,8 +1,8 @@
 """How many people a limit on the score of newcomers lets in, on photographs whose people are known.
 
 Run `python -m pipeline.newcomer_report --shared ../shared`.
-Every candidate of the locator is cut out and estimated as in the program; one that overlaps a known person by an IoU of
-`MATCH_IOU` is right, one on a small or unlabelled person is not counted, any other is false.
+Every candidate of the locator is cut out and estimated as newcomers of a video are; one that overlaps a known person by
+an IoU of `MATCH_IOU` is right, one on a small or unlabelled person is not counted, any other is false.
 """
 
 from __future__ import annotations

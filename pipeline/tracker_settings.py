@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from engines.locator import MIN_SCORE
 from pipeline.person_score import NEW, STAYS
 
 
@@ -22,7 +23,7 @@ class TrackerSettings:
     """... and while somebody is lost or nobody is there."""
     max_age_s: float = 1.5
     """How long a lost person is remembered."""
-    min_detection_score: float = 0.15
+    min_detection_score: float = MIN_SCORE
     min_new_score: float = NEW
     """From this `person_score` on a candidate of the locator is a person."""
     min_score: float = STAYS

@@ -4,7 +4,7 @@ The geometric mean of two agreements, each 0..1: the IoU of the body's silhouett
 joints the mean of confidence times exp(-distance / reach), the distance being from the projected joint to its image
 point. An outline alone forgives limbs in front of the trunk; points alone forgive what the network was never sure of.
 
-Both together rank errors better than the outline alone: docs/evaluation.md.
+Both together rank MPJPE and PVE better than the outline alone, PA-MPJPE no better: docs/evaluation.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -90,13 +90,21 @@ def make_gains_positive(network: nn.Module) -> None:
     """Turn the sign of outputs of convolutions whose batch norm, next in their `Sequential`, turns it back: the same
     network. Folding a norm then leaves the codes of the kernel as they are."""
     with torch.no_grad():
-        for block in network.modules():
-            for conv, norm in pairwise(block) if isinstance(block, nn.Sequential) else ():
-                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and conv.bias is None:
-                    sign = torch.where(norm.weight < 0, -1.0, 1.0)
-                    conv.weight.mul_(sign.view(-1, 1, 1, 1))
-                    norm.weight.mul_(sign)
-                    norm.get_buffer("running_mean").mul_(sign)
+        for _, _, conv, norm in normed_convolutions(network):
+            if conv.bias is None:
+                sign = torch.where(norm.weight < 0, -1.0, 1.0)
+                conv.weight.mul_(sign.view(-1, 1, 1, 1))
+                norm.weight.mul_(sign)
+                norm.get_buffer("running_mean").mul_(sign)
+
+
+def normed_convolutions(network: nn.Module) -> Iterator[tuple[nn.Sequential, int, nn.Conv2d, nn.BatchNorm2d]]:
+    """Every `Sequential`, index of a convolution in it, that convolution and the batch norm that follows it."""
+    for block in network.modules():
+        if isinstance(block, nn.Sequential):
+            for index, (conv, norm) in enumerate(pairwise(block)):
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    yield block, index, conv, norm
 
 
 def _spec(name: str, tensor: Tensor) -> TensorSpec:

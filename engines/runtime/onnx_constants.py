@@ -76,7 +76,13 @@ def with_float_constants(model: ModelProto) -> ModelProto:
         values[node.output[0]] = numpy_helper.from_array(array, node.output[0])
         graph.initializer.append(values[node.output[0]])
         graph.node.remove(node)
+    drop_unread_constants(changed)
+    return changed
+
+
+def drop_unread_constants(model: ModelProto) -> None:
+    """In place."""
+    graph = model.graph
     read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
         graph.initializer.remove(tensor)
-    return changed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engines.runtime.onnx_constants import with_float_constants
+from engines.runtime.onnx_constants import drop_unread_constants, with_float_constants
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -46,4 +46,5 @@ def fold_norms(model: ModelProto) -> ModelProto:
         graph.initializer.extend(numpy_helper.from_array(v.astype(np.float32), name) for name, v in constants.items())
         graph.node.remove(norm)
     del graph.value_info[:]
-    return with_float_constants(folded)  # without the constants that were read before
+    drop_unread_constants(folded)
+    return folded

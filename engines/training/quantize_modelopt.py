@@ -13,7 +13,7 @@ import argparse
 import copy
 import sys
 from collections.abc import Iterable
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-from engines.networks.ship import write_graph
+from engines.networks.ship import normed_convolutions, write_graph
 from engines.runtime.engine import EngineError, EngineUnavailable
 from engines.runtime.sidecar import Sidecar
 from engines.runtime.weight_file import read_weights
@@ -62,11 +62,8 @@ def quantize_network(
 def fold_norms(network: nn.Module) -> nn.Module:
     """Batch norms that follow a convolution in a `Sequential` become part of it, in place: quantised weights must hold
     them, since behind a Q/DQ pair nothing folds them any more."""
-    for block in network.modules():
-        if isinstance(block, nn.Sequential):
-            for index, (conv, norm) in enumerate(pairwise(block)):
-                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                    block[index], block[index + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    for block, index, conv, norm in list(normed_convolutions(network)):
+        block[index], block[index + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
     return network
 
 
