@@ -56,7 +56,7 @@ class TrunkOutput(NamedTuple):
     parts: Tensor
     """(B, 16, S/4, S/4) logits, class 0 the background."""
     depth: Tensor
-    """(B, 41, bins) logits of p(z), z relative to the pelvis."""
+    """(B, 41, bins) logits of p(z), z relative to the pelvis; of the rows that were asked for."""
     features: Tensor
     """(B, width, S/8, S/8) of the last stack."""
 
@@ -145,7 +145,8 @@ class Trunk(nn.Module):
         nn.init.normal_(self.depth_head.weight, std=1e-3)
         nn.init.zeros_(self.depth_head.bias)  # type: ignore[arg-type]
 
-    def forward(self, crops: Tensor) -> TrunkOutput:
+    def forward(self, crops: Tensor, depth_rows: Tensor | None = None) -> TrunkOutput:
+        """``depth_rows`` (B,) bool: the crops whose depth is wanted; None: all."""
         x = self.stem((crops - self.mean) / self.std)
         heatmaps: list[Tensor] = []
         features = x
@@ -156,9 +157,10 @@ class Trunk(nn.Module):
                 fine = functional.pixel_unshuffle(heatmaps[-1], 2)
                 # Logits are unbounded; tanh keeps one stack's certainty from swamping the next one's features.
                 x = x + self.feature_back[stack](features) + self.points_back[stack](torch.tanh(fine / 4))
-        return TrunkOutput(
-            heatmaps, self.part_head(features), depth_where(self.depth_head(features), heatmaps[-1]), features
-        )
+        deep, where = features, heatmaps[-1]
+        if depth_rows is not None:
+            deep, where = deep[depth_rows], where[depth_rows]
+        return TrunkOutput(heatmaps, self.part_head(features), depth_where(self.depth_head(deep), where), features)
 
 
 def depth_where(bins: Tensor, heatmap: Tensor) -> Tensor:

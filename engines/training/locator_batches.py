@@ -13,6 +13,8 @@ from engines.training.cutouts import Cutouts
 from engines.training.photos.tar_shards import OPEN_CLASSES, iterate_photos
 
 STRIDE = 8
+_TURNED = 0.05
+"""Share of photographs turned by a right angle or two: acrobats, divers, people who lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +99,18 @@ def paint_targets(boxes: np.ndarray, ignore: np.ndarray, cells: int) -> tuple[np
 
 
 def place(
-    rng: np.random.Generator, photo: Photo, size_px: int, around: Photo | None = None
+    rng: np.random.Generator, photo: Photo, size_px: int, around: Photo | None = None, strength: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A random view of a photograph: image, boxes and ignored boxes in input pixels.
 
-    Where it leaves the canvas empty, ``around``, a picture without people, fills it, or else black.
+    Where it leaves the canvas empty, ``around``, a picture without people, fills it, or else black. ``strength``: share
+    of the full range of scales and colours.
     """
+    if rng.random() < _TURNED:
+        photo = quarter_turned(photo, int(rng.integers(1, 4)))
     height, width = photo.image.shape[:2]
     fit = size_px / max(height, width)
-    scale = fit * np.exp(rng.uniform(np.log(0.55), np.log(1.7)))
+    scale = fit * np.exp(strength * rng.uniform(np.log(0.55), np.log(1.7)))
     slack = np.array([size_px - width * scale, size_px - height * scale])
     shift = rng.uniform(0, 1, 2) * slack
     matrix = np.array([[scale, 0, shift[0]], [0, scale * np.exp(rng.normal(0, 0.06)), shift[1]]])
@@ -119,7 +124,7 @@ def place(
         canvas = cv2.resize(around.image, (size_px, size_px), interpolation=cv2.INTER_AREA)
         canvas[y0:y1, x0:x1] = image[y0:y1, x0:x1]
         image = canvas
-    image = distort_colours(rng, image, 1.0)
+    image = distort_colours(rng, image, strength)
 
     def move(boxes: np.ndarray) -> np.ndarray:
         moved = boxes.copy()
@@ -135,17 +140,34 @@ def place(
     return image, move(photo.boxes), move(photo.ignore)
 
 
+def quarter_turned(photo: Photo, turns: int) -> Photo:
+    """A photograph turned counter-clockwise by ``turns`` times 90 degrees, its boxes with it."""
+    for _ in range(turns):
+        width = photo.image.shape[1]
+        boxes, ignore = (
+            np.stack([b[:, 1], width - b[:, 2], b[:, 3], width - b[:, 0]], 1) for b in (photo.boxes, photo.ignore)
+        )
+        photo = Photo(np.rot90(photo.image), boxes, ignore)
+    return Photo(np.ascontiguousarray(photo.image), photo.boxes, photo.ignore)
+
+
 def draw_locator_batch(
-    rng: np.random.Generator, photos: list[Photo], count: int, size_px: int, cutouts: Cutouts | None = None
+    rng: np.random.Generator,
+    photos: list[Photo],
+    count: int,
+    size_px: int,
+    cutouts: Cutouts | None = None,
+    strength: float = 1.0,
 ) -> LocatorBatch:
-    """``count`` random views; a fifth are two by two mosaics, and into half of all people are pasted."""
+    """``count`` random views; a fifth are two by two mosaics, and into half of all people are pasted (at full
+    ``strength`` of the augmentation)."""
     rows = []
     cells = size_px // STRIDE
     empty = [photo for photo in photos if not len(photo.boxes) and not len(photo.ignore)]
     for _ in range(count):
-        if rng.random() < 0.2:
+        if rng.random() < 0.2 * strength:
             half = size_px // 2
-            tiles = [place(rng, photos[rng.integers(len(photos))], half) for _ in range(4)]
+            tiles = [place(rng, photos[rng.integers(len(photos))], half, None, strength) for _ in range(4)]
             offsets = np.array([[0, 0], [half, 0], [0, half], [half, half]], np.float32)
             image = np.vstack([np.hstack([tiles[0][0], tiles[1][0]]), np.hstack([tiles[2][0], tiles[3][0]])])
             boxes, ignore = (
@@ -154,8 +176,8 @@ def draw_locator_batch(
             )
         else:
             around = empty[rng.integers(len(empty))] if empty and rng.random() < 0.6 else None
-            image, boxes, ignore = place(rng, photos[rng.integers(len(photos))], size_px, around)
-        if cutouts is not None and rng.random() < 0.5:
+            image, boxes, ignore = place(rng, photos[rng.integers(len(photos))], size_px, around, strength)
+        if cutouts is not None and rng.random() < 0.5 * strength:
             image, boxes = cutouts.paste(rng, image, boxes)
         rows.append((image, *paint_targets(boxes, ignore, cells)))
     return LocatorBatch(*(np.stack(column) for column in zip(*rows, strict=True)))

@@ -66,6 +66,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--augmentation", type=float, default=1.0, help="share of the full augmentation")
     parser.add_argument("--sizes", default="256:0.5,320:0.8,416:1", help="input side until this share of the schedule")
     arguments = parser.parse_args(argv)
 
@@ -85,7 +86,7 @@ def main(argv: list[str]) -> int:
 
     def draw() -> LocatorBatch:
         size = next((size for size, until in sizes if run.progress < until), sizes[-1][0])
-        return draw_locator_batch(rng, photos, arguments.batch, size, cutouts)
+        return draw_locator_batch(rng, photos, arguments.batch, size, cutouts, arguments.augmentation)
 
     def evaluate() -> None:
         found = detection_accuracy(Locator(TorchEngine(run.average, device), preset.input_px, min_score=0.05), val)

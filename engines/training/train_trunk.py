@@ -40,11 +40,14 @@ def batch_loss(
     images = torch.from_numpy(batch.images).to(device).permute(0, 3, 1, 2).to(memory_format=torch.channels_last)
     points, depth, parts = (torch.from_numpy(x).to(device) for x in (batch.points, batch.depth, batch.parts))
     with torch.autocast(device.type, torch.bfloat16):
-        output = trunk(images.float())
-    target, weight = heatmap_targets(points, size // 4, size)
+        # Photographs know no depth and not all points: what nobody asks for is not computed.
+        output = trunk(images.float(), depth_rows=torch.isfinite(depth).any(1))
+    depth = depth[torch.isfinite(depth).any(1)]
+    known = points[..., 2] > 0
+    target, weight = heatmap_targets(points[known], size // 4, size)
     shares = np.linspace(*POINT_WEIGHTS, len(output.heatmaps))
     terms = {
-        "points": sum(s * heatmap_loss(h, target, weight) for s, h in zip(shares, output.heatmaps, strict=True)),
+        "points": sum(s * heatmap_loss(h[known], target, weight) for s, h in zip(shares, output.heatmaps, strict=True)),
         "parts": 0.5 * part_loss(output.parts, parts),
     }
     if metric:

@@ -12,16 +12,15 @@ PART_UNKNOWN, PART_SOME_PERSON = 255, 254
 
 
 def heatmap_targets(points_px: Tensor, cells: int, size_px: int, sigma_cells: float = 1.5) -> tuple[Tensor, Tensor]:
-    """Target distributions (B, P, cells, cells) over the picture and weights (B, P).
+    """Target distributions (..., cells, cells) over the picture and weights (...) of points (..., 3).
 
     A point outside the crop gets the uniform distribution (the network should not be sure of any place) at a tenth of
     its weight; one with weight 0 is unknown and weighs nothing.
     """
     grid = torch.arange(cells, device=points_px.device) + 0.5
     xy = points_px[..., :2] * (cells / size_px)
-    exponent = -((grid - xy[..., :1]) ** 2) / (2 * sigma_cells**2)
-    exponent_y = -((grid - xy[..., 1:2]) ** 2) / (2 * sigma_cells**2)
-    gaussian = torch.exp(exponent_y.unsqueeze(-1) + exponent.unsqueeze(-2))
+    across, down = (torch.exp(-((grid - xy[..., i : i + 1]) ** 2) / (2 * sigma_cells**2)) for i in (0, 1))
+    gaussian = down.unsqueeze(-1) * across.unsqueeze(-2)
     inside = ((xy >= 0) & (xy < cells)).all(-1)
     total = gaussian.sum((-2, -1), keepdim=True)
     uniform = torch.full_like(gaussian, 1 / cells**2)
@@ -30,9 +29,9 @@ def heatmap_targets(points_px: Tensor, cells: int, size_px: int, sigma_cells: fl
 
 
 def heatmap_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy between the softmax over the picture and the target, weighted mean over points."""
-    log_p = logits.float().flatten(2).log_softmax(-1)
-    cross_entropy = -(target.flatten(2) * log_p).sum(-1)
+    """Cross-entropy between softmax over the picture and target, both (..., h, w), weighted mean over points."""
+    log_p = logits.float().flatten(-2).log_softmax(-1)
+    cross_entropy = -(target.flatten(-2) * log_p).sum(-1)
     return (cross_entropy * weight).sum() / weight.sum().clamp_min(1.0)
 
 
