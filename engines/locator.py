@@ -12,7 +12,7 @@ from kernels.crop_normalize import halved, halvings_to
 from kernels.launch.crop_pictures import AnyPicture
 
 STRIDE = 8
-MIN_SCORE = 0.15
+MIN_SCORE = 0.1
 """From here on a box is worth a look: what follows decides."""
 
 

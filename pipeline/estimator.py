@@ -10,6 +10,7 @@ import numpy as np
 
 from engines.body import BodyModel
 from engines.camera import Intrinsics
+from engines.estimate import BodyEstimate
 from engines.locator import Locator
 from engines.methods import WEIGHTS, CropRequest, Method, create_method
 from engines.methods.span import span
@@ -19,6 +20,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import BodystreamError, UsageError
 from pipeline.person_box import CROP_SCALE, FOLLOWED_SCALE, STILL_SCALE, crop_square
 from pipeline.smoothing import Smoother
+from pipeline.still_looks import look_again
 from pipeline.tracker import Tracker, TrackState
 from pipeline.tracker_settings import TrackerSettings
 from pipeline.types import Frame, FrameResult, TrackedBody
@@ -110,7 +112,7 @@ class Estimator:
                 for frame, (_, targets) in zip(frames, located, strict=True)
                 for target in targets
             ]
-        estimates = iter(self._method.estimate(requests, spans))
+        estimates = iter(self._estimates(requests, frames, [len(targets) for _, targets in located], spans))
         results = []
         for frame, (tracker, targets) in zip(frames, located, strict=True):
             with span(spans, "track"):
@@ -154,6 +156,10 @@ class Estimator:
             else:
                 with span(spans, "locate"):
                     detections = self._detect(frame.image)
+                    if frame.unrelated:
+                        # Somebody who fills the picture is what a picture is often taken for.
+                        whole = (0, 0, *frame.size, self._settings.still_detection_score)
+                        detections = np.vstack([detections.reshape(-1, 5), np.array(whole, np.float32)])
                 tracker.merge_detections(detections)
         return tracker, tracker.targets()
 
@@ -166,9 +172,22 @@ class Estimator:
             center_px=center,
             side_px=side,
             intrinsics=frame.intrinsics,
-            person=(frame.stream, target.track_id),
+            person=None if frame.unrelated else (frame.stream, target.track_id),
             time_s=frame.pts_s,
         )
+
+    def _estimates(
+        self, requests: list[CropRequest], frames: list[Frame], counts: list[int], spans: dict[str, float]
+    ) -> list[BodyEstimate]:
+        """Of the requests of all ``frames``, one frame's ``counts`` after the other's."""
+        found = self._method.estimate(requests, spans)
+        start = 0
+        for frame, count in zip(frames, counts, strict=True):
+            if frame.unrelated:
+                rows = slice(start, start + count)
+                found[rows] = look_again(lambda asked: self._method.estimate(asked, spans), requests[rows], found[rows])
+            start += count
+        return found
 
     def _smooth(self, frame: Frame, raw: tuple[TrackedBody, ...]) -> tuple[TrackedBody, ...]:
         return tuple(

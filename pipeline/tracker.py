@@ -155,7 +155,9 @@ class Tracker:
         """Takes in what the locator found in this frame: (N, 5) x0, y0, x1, y1, score, pixels."""
         frame = self._current_frame()
         self._detected_s, self._somebody_went = self._now_s, False
-        found = distinct_detections(detections, self.settings.min_detection_score)
+        settings = self.settings
+        least = settings.still_detection_score if frame.unrelated else settings.min_detection_score
+        found = distinct_detections(detections, least)
         found = self._match_followed(found)
         colours = torso_colours(frame.image, found)
         strangers = self._unmatched_by_lost(found, colours)
@@ -183,14 +185,15 @@ class Tracker:
         if points_px.ndim != 2 or points_px.shape[1] != 3:
             raise ValueError(f"points_px has shape {points_px.shape}, it must be (points, 3): x, y, confidence")
         frame = self._current_frame()
+        settings = self.settings
+        newcomer = settings.still_new_score if frame.unrelated else settings.min_new_score
         box = person_box(points_px) if np.isfinite(points_px).all() else None
         if box is not None and extent_px is not None:
             box = enclosing_box(box, extent_px, *frame.size)
         if (
             box is None
-            or person_score(score, track.support)
-            < (self.settings.min_new_score if track.phase == "new" else self.settings.min_score)
-            or np.sort(points_px[:, 2])[-_EVIDENCE_POINTS:].mean() < self.settings.min_confidence
+            or person_score(score, track.support) < (newcomer if track.phase == "new" else settings.min_score)
+            or np.sort(points_px[:, 2])[-_EVIDENCE_POINTS:].mean() < settings.min_confidence
             or visible_fraction(box, *frame.size) < _VISIBLE
         ):
             if track.phase == "new" and track.proposed is not None and score < CLEARLY_NOBODY:

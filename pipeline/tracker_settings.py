@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from engines.locator import MIN_SCORE
-from pipeline.person_score import NEW, STAYS
+from pipeline.person_score import NEW, STAYS, STILL_NEW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +23,13 @@ class TrackerSettings:
     """... and while somebody is lost or nobody is there."""
     max_age_s: float = 1.5
     """How long a lost person is remembered."""
-    min_detection_score: float = MIN_SCORE
+    min_detection_score: float = 0.15
+    still_detection_score: float = MIN_SCORE
+    """The same in pictures that stand alone."""
     min_new_score: float = NEW
     """From this `person_score` on a candidate of the locator is a person."""
+    still_new_score: float = STILL_NEW
+    """The same in pictures that stand alone."""
     min_score: float = STAYS
     """Below this `person_score` somebody who was followed is lost."""
     min_confidence: float = 0.5
@@ -41,7 +45,8 @@ class TrackerSettings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} is {value}, it must be a time of at least 0 s")
-        for name in ("min_detection_score", "min_new_score", "min_score", "min_confidence", "duplicate_similarity"):
+        shares = ("min_detection_score", "still_detection_score", "min_new_score", "still_new_score", "min_score")
+        for name in (*shares, "min_confidence", "duplicate_similarity"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} is {value}, it must lie between 0 and 1")

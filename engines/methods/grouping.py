@@ -73,7 +73,11 @@ def part_people(
     whole = {i: np.ascontiguousarray(heatmaps[i].transpose(1, 2, 0), np.float32) for i in rivals}
     now, shares = dict(whole), dict(whole)
     for _ in range(ROUNDS):
-        claims = {i: cv2.blur(own, (BLUR_CELLS, BLUR_CELLS), borderType=cv2.BORDER_CONSTANT) for i, own in now.items()}
+        # OpenCV's running sums end a little below zero where nothing is left.
+        claims = {
+            i: np.maximum(cv2.blur(own, (BLUR_CELLS, BLUR_CELLS), borderType=cv2.BORDER_CONSTANT), 0)
+            for i, own in now.items()
+        }
         either = {i: np.maximum(own, own[..., _MIRROR]) for i, own in claims.items()}
         for i, others in rivals.items():
             most = _seen_from(either[others[0]], centers_px, sides_px, i, others[0])

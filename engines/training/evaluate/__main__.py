@@ -1,8 +1,9 @@
 """Everything that is measured of a method and a preset, in one table:  ``python -m engines.training.evaluate``
 
 Writes report.json, report.md and sheets of the worst cases into --out. Sections: `points` (the trunk on photographs),
-`locator`, `synthetic` (rendered people), `motion` (a rendered video with known truth, through the whole program),
-`outlines` (against masks), `crowds` (limb swaps), `clips` (real videos against the keypoint teacher).
+`locator`, `photos` (the whole program on photographs), `synthetic` (rendered people), `motion` (a rendered video with
+known truth, through the whole program), `outlines` (against masks), `crowds` (limb swaps), `clips` (real videos against
+the keypoint teacher).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from engines.training.evaluate.bodies import silhouette_figures, synthetic_figur
 from engines.training.evaluate.crowds import crowd_table
 from engines.training.evaluate.figure import Figure, json_rows, markdown_table, text_table
 from engines.training.evaluate.locator import detection_accuracy
+from engines.training.evaluate.photos import load_photographs, photo_scores, run_program, run_teacher
 from engines.training.evaluate.sheets import WorstCase, write_sheet
 from engines.training.evaluate.teachers import NanoDet
 from engines.training.evaluate.trunk import PointScores, breakdown, score_points, summed_up
@@ -95,6 +97,26 @@ def locator(args: Args) -> list[Figure]:
         beside = getattr(theirs, name) if theirs else float("nan")
         words = name.replace("_", " ").replace("at tenth", "at one false alarm in ten")
         found.append(Figure("locator", words, getattr(ours, name), "%", beside, "NanoDet"))
+    return found
+
+
+def photos(args: Args) -> list[Figure]:
+    """The whole program on the photographs of `coco_people`, beside NanoDet and MoveNet Thunder."""
+    photographs = load_photographs(args.shared)
+    flags = ["--method", args.method, "--runtime", args.runtime, "--precision", args.precision]
+    flags += ["--threads", str(args.threads), *(["--fast"] if args.fast else [])]
+    flags += ["--keypoints", str(args.keypoints)] if args.keypoints else []
+    ours = photo_scores(photographs, run_program(photographs, args.out, flags))
+    theirs = photo_scores(photographs, run_teacher(photographs, args.teachers)) if args.teachers else None
+    found = [Figure("photographs", "people", ours.people)]
+    for name, words, unit in (
+        ("found", "people with a body", "%"),
+        ("oks", "OKS, missed people 0", ""),
+        ("pck", "PCK@0.2, missed people 0", "%"),
+        ("average_precision", "AP of keypoints", "%"),
+    ):
+        beside = getattr(theirs, name) if theirs else float("nan")
+        found.append(Figure("photographs", words, getattr(ours, name), unit, beside, "NanoDet and Thunder"))
     return found
 
 
@@ -196,6 +218,7 @@ def clip_agreement(args: Args) -> list[Figure]:
 SECTIONS: dict[str, Callable[[Args], list[Figure]]] = {
     "points": points,
     "locator": locator,
+    "photos": photos,
     "synthetic": synthetic,
     "motion": motion,
     "outlines": outlines,

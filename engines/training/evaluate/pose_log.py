@@ -21,6 +21,7 @@ class LoggedBody:
     """One body of one frame, as the log has it."""
 
     track_id: int
+    score: float
     coco_px: np.ndarray
     """(17, 3) float64: x, y, confidence of the COCO points, from ``keypoints_2d``."""
     joints: np.ndarray
@@ -65,6 +66,7 @@ def _frame(message: dict, coco: list[int]) -> LoggedFrame:
         bodies=tuple(
             LoggedBody(
                 track_id=body["track_id"],
+                score=body["score"],
                 coco_px=np.array(body["keypoints_2d"], float)[coco],
                 joints=np.array(body["joints_3d"], float),
                 pose=np.array(body["pose"], float),

@@ -1,0 +1,62 @@
+"""More looks at pictures that stand alone: no next frame will mend what the first look got wrong.
+
+Who is doubtful is looked at in the picture turned by right angles too, and then everybody once more, around their own
+points as somebody followed is in a video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from engines.estimate import BodyEstimate
+from engines.methods import CropRequest
+from engines.methods.quarter_turn import turned_back, turned_picture, turned_request
+from pipeline.person_box import FOLLOWED_SCALE, crop_square, person_box
+
+Estimate = Callable[[list[CropRequest]], list[BodyEstimate]]
+
+UPRIGHT_SCORE = 0.8
+"""People surer than this are taken as they come."""
+TURNED_GAIN = 0.08
+"""By so much a turned look must be surer. On 185 people of photographs 3 % are then turned wrongly (OKS 0.652 to 0.649
+of all), 7 % without; of the same people upside down 0.168 becomes 0.608, and 0.639."""
+
+
+def look_again(
+    estimate: Estimate, requests: Sequence[CropRequest], first: Sequence[BodyEstimate]
+) -> list[BodyEstimate]:
+    """Better estimates of the people of one picture than the ``first`` ones of their ``requests``."""
+    if not requests:
+        return []
+    image = np.asarray(requests[0].image)
+    size = image.shape[1], image.shape[0]
+    best = list(first)
+    doubtful = [row for row, found in enumerate(first) if found.score < UPRIGHT_SCORE]
+    turns = np.zeros(len(requests), int)
+    least = np.array([found.score for found in first]) + TURNED_GAIN
+    pictures = {turn: turned_picture(image, turn) if doubtful else image for turn in range(4)}
+    for turn in (1, 2, 3) if doubtful else ():
+        asked = [turned_request(requests[row], pictures[turn], turn) for row in doubtful]
+        for row, found in zip(doubtful, estimate(asked), strict=True):
+            if found.score > least[row]:
+                turns[row], least[row] = turn, found.score
+                best[row] = turned_back(found, size, turn)
+    # Together, so that people who overlap do not share limbs; those of differently turned pictures cannot.
+    seen = np.array([person_box(found.points_px) is not None for found in best])
+    for turn, picture in pictures.items():
+        rows = np.flatnonzero(seen & (turns == turn)).tolist()
+        if rows:
+            asked = [turned_request(_nearer(requests[row], best[row]), picture, turn) for row in rows]
+            for row, found in zip(rows, estimate(asked), strict=True):
+                best[row] = turned_back(found, size, turn)
+    return best
+
+
+def _nearer(request: CropRequest, found: BodyEstimate) -> CropRequest:
+    box = person_box(found.points_px)
+    assert box is not None
+    center, side = crop_square(box, FOLLOWED_SCALE)
+    return replace(request, center_px=center, side_px=side)
