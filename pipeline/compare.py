@@ -42,7 +42,7 @@ def compare(source: Source, config: RunConfig, names: Sequence[str] | None, out:
     methods, left_out = open_methods(names, config, body)
     with ExitStack() as stack:
         side = SideBySide(methods)
-        estimator = Estimator(config, body, method=side)
+        estimator = Estimator(config, body, method=side, look_again=False)
         stack.callback(estimator.close)
         estimator.warm_up()
         side.forget_efforts()

@@ -42,11 +42,19 @@ class Estimator:
     """
 
     def __init__(
-        self, config: RunConfig, body: BodyModel, method: Method | None = None, detect: Detect | None = None
+        self,
+        config: RunConfig,
+        body: BodyModel,
+        method: Method | None = None,
+        detect: Detect | None = None,
+        *,
+        look_again: bool = True,
     ) -> None:
         """``method``: in place of the one that the configuration names; the estimator owns it. ``detect``: in place of
-        the locator network on the host; somebody else owns that."""
+        the locator network on the host; somebody else owns that. ``look_again``: at people in pictures that stand
+        alone."""
         self._body = body
+        self._look_again = look_again
         self._settings = TrackerSettings(max_people=config.max_people)
         self._smoother = Smoother(config.smoothing)
         self._min_quality = config.min_quality
@@ -172,7 +180,7 @@ class Estimator:
             center_px=center,
             side_px=side,
             intrinsics=frame.intrinsics,
-            person=None if frame.unrelated else (frame.stream, target.track_id),
+            person=(frame.stream, target.track_id),
             time_s=frame.pts_s,
         )
 
@@ -183,7 +191,7 @@ class Estimator:
         found = self._method.estimate(requests, spans)
         start = 0
         for frame, count in zip(frames, counts, strict=True):
-            if frame.unrelated:
+            if frame.unrelated and self._look_again:
                 rows = slice(start, start + count)
                 found[rows] = look_again(lambda asked: self._method.estimate(asked, spans), requests[rows], found[rows])
             start += count

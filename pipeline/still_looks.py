@@ -31,6 +31,8 @@ def look_again(
     """Better estimates of the people of one picture than the ``first`` ones of their ``requests``."""
     if not requests:
         return []
+    # Nobody's last body, which the first look left behind, is where a look at a turned picture may start.
+    requests = [replace(request, person=None) for request in requests]
     image = np.asarray(requests[0].image)
     size = image.shape[1], image.shape[0]
     best = list(first)
