@@ -75,6 +75,18 @@ def test_unrelated_pictures_are_neither_tracked_nor_smoothed(demo, estimator):
     assert len(ids) == len(set(ids)) >= 3
 
 
+def test_somebody_upside_down_in_a_picture_is_turned_and_turned_back(demo, estimator):
+    frame, truth = demo[0]
+    width, height = frame.size
+    camera = replace(frame.intrinsics, cx=width - frame.intrinsics.cx, cy=height - frame.intrinsics.cy)
+    turned = replace(frame, image=np.ascontiguousarray(frame.image[::-1, ::-1]), intrinsics=camera, unrelated=True)
+    over = np.diag([-1.0, -1.0, 1.0])
+    found = [body.estimate.joints for body in estimator.process(turned).bodies]
+    errors = [pa_mpjpe(joints, truth[0].joints @ over.T) for joints in found]
+    heads_below_feet = [joints[15, 1] > joints[[7, 8], 1].mean() + 0.5 for joints in found]
+    assert any(below and error < 0.13 for below, error in zip(heads_below_feet, errors, strict=True)), errors
+
+
 def test_an_empty_picture_has_nobody(estimator, demo):
     frame = demo[0][0]
     for level in (0, 127, 255):
