@@ -21,6 +21,7 @@ from engines.training.photos.person_crops import load_crops
 from engines.training.prefetch import Prefetcher
 from engines.training.run import TrainingRun, add_run_options, run_options
 from engines.training.start_weights import load_shipped
+from engines.training.teacher_boxes import TeacherBoxes
 
 
 def locator_loss(logits: Tensor, sides: Tensor, batch: LocatorBatch) -> Tensor:
@@ -65,6 +66,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--start", type=Path, help="begin with shipped weights, PATH.safetensors")
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
+    parser.add_argument("--teachers", type=Path, help="folder of nanodet.onnx: its boxes for people without labels")
     parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--augmentation", type=float, default=1.0, help="share of the full augmentation")
     parser.add_argument("--sizes", default="256:0.5,320:0.8,416:1", help="input side until this share of the schedule")
@@ -80,6 +82,8 @@ def main(argv: list[str]) -> int:
     optimiser = HiddenMuon(net, arguments.rate, apart=("score", "sides"))
     run = TrainingRun(run_options(arguments, f"locator-{arguments.preset}"), net, optimiser, vars(arguments))
     photos, val = (load_photos(arguments.shared, split) for split in ("train", "val"))
+    if arguments.teachers:
+        photos = TeacherBoxes.cached(arguments.cache / "nanodet-train.npz", photos, arguments.teachers).added_to(photos)
     cutouts = Cutouts(load_crops(arguments.cache, arguments.shared, "train"))
     sizes = [(int(size), float(until)) for size, until in (item.split(":") for item in arguments.sizes.split(","))]
     rng = np.random.default_rng(arguments.seed + run.step)
