@@ -18,8 +18,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
-
 from pipeline.config import RunConfig
 from pipeline.errors import BodystreamError, OutputError, SourceError, UsageError
 from pipeline.runner import FrameEstimator
@@ -190,9 +188,6 @@ def assemble(config: RunConfig, build_estimator: EstimatorFactory = default_esti
     if not specs:
         raise UsageError("there is no source; pass --source FILE, FOLDER, webcam:0, rtsp://..., demo or test:")
     assembly = Assembly(Outputs.of(config))
-    # Crops and video frames are small: handing rows to OpenCV's own threads and waiting for them costs more than it
-    # saves, and the networks and the decoder want the processors too.
-    cv2.setNumThreads(1)
     try:
         gpu = gpu_of(config)
         _check_runtime(config)
