@@ -86,8 +86,7 @@ def _derivative_and_gain(
 ) -> tuple[np.ndarray, np.ndarray]:
     if dt_s > 0:
         derivative = derivative + _gain(filter_.derivative_cutoff_hz, dt_s) * (delta / dt_s - derivative)
-    speed = np.sqrt(np.einsum("...i,...i", derivative, derivative))[..., None]
-    return derivative, filter_.gain(speed, dt_s)
+    return derivative, filter_.gain(np.linalg.norm(derivative, axis=-1, keepdims=True), dt_s)
 
 
 def _gain(cutoff_hz, dt_s: float):

@@ -41,7 +41,9 @@ def paint(canvas: np.ndarray, corners_px: np.ndarray, values: np.ndarray) -> Non
         return
     columns = (x[:, 0], y[:, 0], _slope(x, y, 0, 2), _slope(x, y, 0, 1), x[:, 1], y[:, 1], _slope(x, y, 1, 2))
     # Each row of this is gathered at once: that is several times faster than seven gathers.
-    x0, y0, long_slope, upper_slope, x1, y1, lower_slope = np.stack(columns, axis=1).astype(np.float32).take(triangle, 0).T
+    x0, y0, long_slope, upper_slope, x1, y1, lower_slope = (
+        np.stack(columns, axis=1).astype(np.float32).take(triangle, 0).T
+    )
     centre = line + np.float32(0.5)
     long_side = x0 + (centre - y0) * long_slope
     short_side = np.where(centre < y1, x0 + (centre - y0) * upper_slope, x1 + (centre - y1) * lower_slope)

@@ -154,6 +154,5 @@ def _published(person: _Person, estimate: BodyEstimate, body: BodyModel) -> Body
 def size_ratio(body: BodyModel, betas: np.ndarray, measured: np.ndarray) -> float:
     """Height of the body of ``betas`` (10,) over that of ``measured`` (10,), between their highest and lowest joint."""
     rest = body.joints_rest(np.stack([betas, measured]))
-    up = rest[..., 1]
-    height, measured_height = (up.max(1) - up.min(1)).tolist()
+    height, measured_height = np.ptp(rest[..., 1], axis=1).tolist()
     return height / measured_height

@@ -6,8 +6,10 @@ import numpy as np
 
 
 def rotation_matrices(rotvec: np.ndarray) -> np.ndarray:
-    """Rotation vectors (..., 3) in radians -> matrices (..., 3, 3), same dtype; by way of quaternions, whose matrix is
-    linear in their products: few calls, which is what a handful of joints costs."""
+    """Rotation vectors (..., 3) in radians, float32 or float64 -> matrices (..., 3, 3) of that type.
+
+    By way of quaternions, whose matrix is linear in their products: few calls, which is what a handful of joints costs.
+    """
     flat = rotvec.reshape(-1, 3)
     # The floor keeps sin(half) / half at its limit 1.
     half = 0.5 * np.sqrt(np.maximum(np.einsum("ni,ni->n", flat, flat), 1e-24))
