@@ -298,7 +298,7 @@ def _add_files(assembly: Assembly, config: RunConfig, body: BodyModel) -> None:
 
         for source in sources:
             path = _of_stream(outputs.overlay, source, len(sources))
-            sink = OverlayWriter(path, body, fps=source.fps or 30.0)
+            sink = OverlayWriter(path, body, fps=source.fps or 30.0, max_side_px=config.overlay_size)
             _add(assembly, sink, PICTURE_QUEUE, drawing, stream=source.stream)
             assembly.artefacts.append(("overlay", str(path)))
     if outputs.contact_sheet is not None:

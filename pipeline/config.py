@@ -143,6 +143,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     overlay: Annotated[
         str | None, Meta(description="video to write with the bodies drawn over it, PATH.mp4; one per source")
     ] = None
+    overlay_size: Annotated[
+        int, Meta(ge=0, description="longest side of the overlay video, pixels; 0 keeps every pixel of the pictures")
+    ] = 1280
     contact_sheet: Annotated[str | None, Meta(description="picture to write with frames of the run, PATH.png")] = None
     summary: Annotated[str | None, Meta(description="figures of the run to write at its end, PATH.json")] = None
     out: Annotated[

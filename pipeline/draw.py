@@ -151,16 +151,17 @@ def _blend(
 ) -> None:
     points_px = points_px.astype(np.float32)
     order = visible_faces(points_px, vertices[:, 2], faces)
-    corners = points_px[faces[order]]
+    faces = faces.take(order, 0)
+    corners = points_px.take(faces, 0)
     height, width = image.shape[:2]
     x0, y0 = (max(0, int(corners[..., axis].min(initial=1e6))) for axis in (0, 1))
     x1, y1 = (min(limit, int(corners[..., axis].max(initial=0)) + 1) for axis, limit in ((0, width), (1, height)))
     if x1 <= x0 or y1 <= y0:
         return
-    facing_light = face_normals(vertices, faces[order]) @ _LIGHT
+    facing_light = face_normals(vertices, faces) @ _LIGHT
     shade = 0.38 + 0.62 * np.clip(facing_light, 0, 1)
     rgba = np.full((len(order), 4), 255, np.uint8)
-    rgba[:, :3] = colours[order] * shade[:, None]
+    rgba[:, :3] = colours.take(order, 0) * shade[:, None]
     # Four bytes per face as one integer: painted in one pass, empty where it stays 0.
     layer = np.zeros((y1 - y0, x1 - x0), np.uint32)
     paint(layer, corners - np.array((x0, y0), np.float32), rgba.view(np.uint32)[:, 0])

@@ -13,11 +13,12 @@ def visible_faces(points_px: np.ndarray, depth: np.ndarray, faces: np.ndarray) -
 
     points_px: (V, 2) pixels; depth: (V,) metres along the view; faces: (F, 3), counter-clockwise seen from outside.
     """
-    corners = points_px[faces]
+    # Here and below `take`, which is up to ten times as fast as indexing where rows are short.
+    corners = points_px.take(faces, 0)
     along, across = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     # y runs down in the image, so what is counter-clockwise in space has a negative area here.
     facing = along[:, 0] * across[:, 1] - along[:, 1] * across[:, 0] < 0
-    face_depth = depth[faces]
+    face_depth = depth.take(faces)
     kept = np.flatnonzero(facing & (face_depth.min(axis=1) > NEAR_M))
     return kept[np.argsort(-face_depth[kept].sum(axis=1), kind="stable")]
 
@@ -40,7 +41,9 @@ def paint(canvas: np.ndarray, corners_px: np.ndarray, values: np.ndarray) -> Non
         return
     columns = (x[:, 0], y[:, 0], _slope(x, y, 0, 2), _slope(x, y, 0, 1), x[:, 1], y[:, 1], _slope(x, y, 1, 2))
     # Each row of this is gathered at once: that is several times faster than seven gathers.
-    x0, y0, long_slope, upper_slope, x1, y1, lower_slope = np.stack(columns, axis=1).astype(np.float32)[triangle].T
+    x0, y0, long_slope, upper_slope, x1, y1, lower_slope = (
+        np.stack(columns, axis=1).astype(np.float32).take(triangle, 0).T
+    )
     centre = line + np.float32(0.5)
     long_side = x0 + (centre - y0) * long_slope
     short_side = np.where(centre < y1, x0 + (centre - y0) * upper_slope, x1 + (centre - y1) * lower_slope)
@@ -50,12 +53,12 @@ def paint(canvas: np.ndarray, corners_px: np.ndarray, values: np.ndarray) -> Non
     start += line * width
     stop += line * width
     owner, pixel = _ranges(start, stop)
-    canvas.reshape(-1)[pixel] = values[triangle][owner]
+    canvas.reshape(-1)[pixel] = values.take(triangle).take(owner)
 
 
 def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(F, 3) unit normals, outward for counter-clockwise faces; vertices (V, 3)."""
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    a, b, c = vertices.take(faces.T, 0)
     normals = np.cross(b - a, c - a)
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 

@@ -312,10 +312,12 @@ class Tracker:
     def _remember_colours(self, seen: list[_Track], frame: Frame) -> None:
         if not seen:
             return
-        boxes = np.stack([track.motion.box for track in self._tracks])
-        near = (box_iou(boxes, boxes) > 0.1).sum(1)  # themselves among them
-        # Not while somebody overlaps: the colours could be theirs.
-        alone = [track for track, count in zip(self._tracks, near, strict=True) if count <= 1 and track in seen]
+        alone = seen
+        if len(self._tracks) > 1:
+            boxes = np.stack([track.motion.box for track in self._tracks])
+            near = (box_iou(boxes, boxes) > 0.1).sum(1)  # themselves among them
+            # Not while somebody overlaps: the colours could be theirs.
+            alone = [track for track, count in zip(self._tracks, near, strict=True) if count <= 1 and track in seen]
         for track, now in zip(alone, torso_colours(frame.image, [track.motion.box for track in alone]), strict=True):
             if now is not None:
                 before = now if track.colours is None else track.colours

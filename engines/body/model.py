@@ -68,7 +68,7 @@ def along_chain(rotations: np.ndarray, offsets: np.ndarray, translation: np.ndar
     chain[..., 3, 3] = 1
     chain[:, NUM_JOINTS, :3, :3] = np.eye(3)
     for above in _JUMPS:
-        chain = chain[:, above] @ chain
+        chain = chain.take(above, 1) @ chain
     return chain[:, :NUM_JOINTS, :3]
 
 

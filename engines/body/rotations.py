@@ -6,20 +6,18 @@ import numpy as np
 
 
 def rotation_matrices(rotvec: np.ndarray) -> np.ndarray:
-    """Rodrigues' formula: rotation vectors (..., 3) in radians -> matrices (..., 3, 3), same dtype."""
-    # One axis to run over: numpy's loops begin anew for every further one.
-    x, y, z = rotvec.reshape(-1, 3).T
-    # R = I + a K + b K^2 with a = sin t / t, b = (1 - cos t) / t^2; the floor keeps both at their limits 1 and 1/2.
-    half = 0.5 * np.sqrt(np.maximum(x * x + y * y + z * z, 1e-12))
-    sinc_half = np.sin(half) / half
-    a, b = sinc_half * np.cos(half), 0.5 * sinc_half * sinc_half
-    bxy, bxz, byz = b * x * y, b * x * z, b * y * z
-    bxx, byy, bzz = b * x * x, b * y * y, b * z * z
-    out = np.empty((len(x), 3, 3), rotvec.dtype)
-    out[:, 0, 0], out[:, 0, 1], out[:, 0, 2] = 1 - byy - bzz, bxy - a * z, bxz + a * y
-    out[:, 1, 0], out[:, 1, 1], out[:, 1, 2] = bxy + a * z, 1 - bxx - bzz, byz - a * x
-    out[:, 2, 0], out[:, 2, 1], out[:, 2, 2] = bxz - a * y, byz + a * x, 1 - bxx - byy
-    return out.reshape(*rotvec.shape, 3)
+    """Rotation vectors (..., 3) in radians, float32 or float64 -> matrices (..., 3, 3) of that type.
+
+    By way of quaternions, whose matrix is linear in their products: few calls, which is what a handful of joints costs.
+    """
+    flat = rotvec.reshape(-1, 3)
+    # The floor keeps sin(half) / half at its limit 1.
+    half = 0.5 * np.sqrt(np.maximum(np.einsum("ni,ni->n", flat, flat), 1e-24))
+    quat = np.empty((len(flat), 4), rotvec.dtype)
+    np.cos(half, out=quat[:, 0])
+    np.multiply(flat, (0.5 * np.sin(half) / half)[:, None], out=quat[:, 1:])
+    products = (quat[:, :, None] * quat[:, None]).reshape(-1, 16)
+    return (products @ _MATRIX[rotvec.dtype]).reshape(*rotvec.shape, 3)
 
 
 def rotation_vectors(matrices: np.ndarray) -> np.ndarray:
@@ -29,15 +27,12 @@ def rotation_vectors(matrices: np.ndarray) -> np.ndarray:
     # entry is the quaternion up to scale and never cancels (Shepperd 1978).
     outer = flat @ _OUTER
     outer[:, ::5] += 1
-    rows = outer.reshape(-1, 4, 4)
-    quat = rows[np.arange(len(rows)), outer[:, ::5].argmax(axis=1)]
+    quat = outer.reshape(-1, 4, 4)[np.arange(len(outer)), outer[:, ::5].argmax(axis=1)]
     w, xyz = quat[:, 0], quat[:, 1:]
-    sine = np.sqrt((xyz * xyz).sum(axis=1))
-    # Not yet of unit length, which an angle does not mind; angle / sine -> 2 / w as both vanish.
-    angle = 2 * np.arctan2(sine, np.abs(w))
-    small = sine <= 1e-9 * np.abs(w)
-    scale = np.where(small, 2.0, angle) / np.where(small, w, np.copysign(sine, w))
-    return (xyz * scale[:, None]).reshape(matrices.shape[:-1]).astype(matrices.dtype)
+    # Not yet of unit length, which an angle does not mind. The floor keeps angle / sine at its limit 2 / w.
+    sine = np.sqrt(np.maximum(np.einsum("ni,ni->n", xyz, xyz), 1e-24))
+    scale = 2 * np.arctan2(sine, np.abs(w)) / np.copysign(sine, w)
+    return (xyz * scale[:, None]).reshape(matrices.shape[:-1]).astype(matrices.dtype, copy=False)
 
 
 def _outer_product() -> np.ndarray:
@@ -53,4 +48,16 @@ def _outer_product() -> np.ndarray:
     return out.reshape(9, 16)
 
 
+def _matrix_of_products() -> np.ndarray:
+    """(16, 9): flattened q q^T of a unit quaternion -> flattened rotation."""
+    out = np.zeros((4, 4, 3, 3))
+    for i, signs in enumerate(((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))):
+        out[i, i, range(3), range(3)] = signs
+    for i, (j, k) in enumerate(((1, 2), (2, 0), (0, 1))):
+        out[j + 1, k + 1, j, k] = out[j + 1, k + 1, k, j] = 2
+        out[0, i + 1, k, j], out[0, i + 1, j, k] = 2, -2
+    return out.reshape(16, 9)
+
+
 _OUTER = _outer_product()
+_MATRIX = {np.dtype(kind): _matrix_of_products().astype(kind) for kind in (np.float32, np.float64)}

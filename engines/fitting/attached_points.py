@@ -190,8 +190,11 @@ class AttachedPoints:
         count = len(figures.betas)
         found = self._levers @ np.concatenate([self._terms(figures, posed), posed.joints], 1)
         by_turn = cross_matrices(found[:, self.count :]) @ posed.turns.take(self._moving, 1)
-        out = np.zeros((count, self.count, 3, SHAPE.start + (figures.betas.shape[1] if shape else 0)))
-        out.reshape(count, self.count * 3, -1)[:, self._row, self._column] = by_turn.reshape(count, -1)
+        size = SHAPE.start + (figures.betas.shape[1] if shape else 0)
+        out = np.zeros((count, self.count, 3, size))
+        cells = self._row * size + self._column
+        for body, turns in zip(out.reshape(count, -1), by_turn.reshape(count, -1), strict=True):
+            body[cells] = turns  # with one index several times as fast as with one per axis
         out[..., PLACE] = _AXES
         if shape:
             assert posed.joint_dirs is not None, "pose the skeleton with shape=True"

@@ -18,7 +18,7 @@ import numpy as np
 
 from engines.body import BodyModel
 from engines.fitting.attached_points import FREE_JOINTS, Figures, Skeleton, image_points
-from engines.fitting.energy import Energy, squares
+from engines.fitting.energy import Energy
 from engines.fitting.gauss_newton import approach
 from engines.fitting.image_evidence import MIN_DEPTH_M, ImageEvidence, Noise
 from engines.fitting.pose_prior import PosePrior, vectors_of
@@ -96,10 +96,11 @@ class Consistency:
             steps=self.pull.steps,
             max_turn_rad=self.pull.max_turn_rad,
         )
-        found = found.where(sound, start)
+        found = found if sound.all() else found.where(sound, start)
         return vectors_of(found).astype(np.float32), found.translation.astype(np.float32)
 
     def _energy(self, figures: Figures, evidence: ImageEvidence, distance_m: np.ndarray) -> Energy:
         places, moves = self._points.moves(figures, self._skeleton.pose(figures, shape=False), shape=False)
         energy = evidence.energy(places, moves, distance_m, self.pull.noise)
-        return energy + squares(*self._prior.residuals(vectors_of(figures)))
+        energy += self._prior.energy(vectors_of(figures))
+        return energy

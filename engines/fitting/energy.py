@@ -8,6 +8,7 @@ stays positive where the true second derivative does not.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -23,14 +24,13 @@ class Energy:
     hessian: np.ndarray
     """(B, n, n) of half the value."""
 
-    def __add__(self, other: Energy) -> Energy:
-        """Of a term over fewer parameters: the first ones."""
-        small, large = sorted((self, other), key=lambda energy: energy.gradient.shape[1])
-        size = small.gradient.shape[1]
-        gradient, hessian = large.gradient.copy(), large.hessian.copy()
-        gradient[:, :size] += small.gradient
-        hessian[:, :size, :size] += small.hessian
-        return Energy(value=small.value + large.value, gradient=gradient, hessian=hessian)
+    def __iadd__(self, other: Energy) -> Self:
+        """A further term, over as many parameters or over the first of them."""
+        size = other.gradient.shape[1]
+        self.value[:] += other.value
+        self.gradient[:, :size] += other.gradient
+        self.hessian[:, :size, :size] += other.hessian
+        return self
 
     def rows(self, index: np.ndarray) -> Energy:
         """Of some of the figures."""

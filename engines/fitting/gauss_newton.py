@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.linalg.lapack import dposv
 
 from engines.fitting.attached_points import NUM_TURNS, Figures
 from engines.fitting.energy import Energy
@@ -26,10 +27,21 @@ def approach(
     found, way = start, np.zeros_like(precision)
     for _ in range(steps):
         energy = evaluate(found)
-        np.einsum("bii->bi", energy.hessian)[:] += precision
+        energy.hessian.reshape(len(way), -1)[:, :: way.shape[1] + 1] += precision
         slope = energy.gradient + precision * (way - goal)
-        step = -np.linalg.solve(energy.hessian, slope[..., None])[..., 0]
-        step[:, :NUM_TURNS] = step[:, :NUM_TURNS].clip(-max_turn_rad, max_turn_rad)
-        way += step
+        step = _solved(energy.hessian, slope)
+        turns = step[:, :NUM_TURNS]
+        np.minimum(np.maximum(turns, -max_turn_rad, out=turns), max_turn_rad, out=turns)
+        way -= step
         found = start.moved(way)
     return found, np.isfinite(way).all(1) & (found.translation[:, 2] > MIN_DEPTH_M)
+
+
+def _solved(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Positive definite (B, n, n), used up, and (B, n) -> (B, n); NaN where they are not positive definite."""
+    out = np.empty_like(right)
+    for row, (matrix, values) in enumerate(zip(matrices, right, strict=True)):
+        # The transpose of a symmetric matrix is itself, in the order that LAPACK wants.
+        _, solution, failed = dposv(matrix.T, values, overwrite_a=True)
+        out[row] = np.nan if failed else solution
+    return out

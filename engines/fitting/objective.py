@@ -44,7 +44,7 @@ class Objective:
         places, moves = self.points.moves(figures, posed)
         total = evidence.energy(places, moves, distance_m, self.noise, weights.depth)
         vectors = vectors_of(figures)
-        total += squares(*self.prior.residuals(vectors)).scaled(weights.pose)
+        total += self.prior.energy(vectors).scaled(weights.pose)
         total += squares(*bending_residuals(vectors)).scaled(weights.bending)
         if weights.spheres:
             total += self._capsules.energy(figures, posed).scaled(weights.spheres)

@@ -11,13 +11,14 @@ Fitted by ``python -m engines.training.fit_pose_prior``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from engines.body.rotations import rotation_vectors
 from engines.fitting.attached_points import FREE_JOINTS, NUM_TURNS, Figures
+from engines.fitting.energy import Energy
 from engines.fitting.tangent import inverse_right_jacobian
 
 SHIPPED = Path(__file__).with_name("pose_prior.npz")
@@ -36,6 +37,11 @@ class PosePrior:
     """(K, 57, 57): L, lower triangular roots of half the precisions."""
     offsets: np.ndarray
     """(K,) -log(c g_j) >= 0, g_j the weight over the root of the covariance's determinant."""
+    halves: np.ndarray = field(init=False, repr=False)
+    """(K, 57, 57): L L^T, half the precisions."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "halves", self.roots @ self.roots.swapaxes(1, 2))
 
     @classmethod
     def of(cls, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> PosePrior:
@@ -66,6 +72,23 @@ class PosePrior:
         moved = inverse_right_jacobian(held).swapaxes(2, 3) @ lower
         by_turn[:, :-1, 3:] = moved.reshape(len(q), DIMENSIONS, DIMENSIONS).swapaxes(1, 2)
         return out, by_turn
+
+    def energy(self, vectors: np.ndarray) -> Energy:
+        """E of rotation vectors (B, 24, 3) by the turns of `FREE_JOINTS`: what `squares` makes of `residuals`."""
+        held = vectors.take(PRIOR_JOINTS, 1)
+        count, joints = held.shape[:2]
+        away = held.reshape(count, DIMENSIONS) - self.means[:, None]
+        slope = away @ self.halves
+        values = self.offsets + np.einsum("kbi,kbi->bk", away, slope)
+        best, row = values.argmin(1), np.arange(count)
+        by_vector = inverse_right_jacobian(held).swapaxes(2, 3)
+        gradient, hessian = np.zeros((count, NUM_TURNS)), np.zeros((count, NUM_TURNS, NUM_TURNS))
+        gradient[:, 3:] = (by_vector @ slope[best, row].reshape(count, joints, 3, 1)).reshape(count, -1)
+        # By vectors the second derivative is constant; it turns with the Jacobian on either side, block by block.
+        half = by_vector @ self.halves[best].reshape(count, joints, 3, DIMENSIONS)
+        half = half.reshape(count, DIMENSIONS, DIMENSIONS).swapaxes(1, 2).reshape(count, joints, 3, DIMENSIONS)
+        hessian[:, 3:, 3:] = (by_vector @ half).reshape(count, DIMENSIONS, DIMENSIONS)
+        return Energy(value=values[row, best], gradient=gradient, hessian=hessian)
 
 
 def vectors_of(figures: Figures) -> np.ndarray:

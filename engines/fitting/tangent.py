@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+_IDENTITY = np.eye(3)
 _CROSS = np.zeros((3, 9))
 for _i, _j, _k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
     _CROSS[_i, 3 * _k + _j], _CROSS[_i, 3 * _j + _k] = 1, -1
@@ -21,9 +22,13 @@ def inverse_right_jacobian(vectors: np.ndarray) -> np.ndarray:
     the logarithm jumps; t is held short of it.
     """
     cross = cross_matrices(vectors)
-    square = np.einsum("...i,...i", vectors, vectors).clip(1e-8, (np.pi - 1e-3) ** 2)
+    square = np.maximum(np.einsum("...i,...i", vectors, vectors), 1e-8)
+    square = np.minimum(square, (np.pi - 1e-3) ** 2)
     angle = np.sqrt(square)
     # (1 + cos t) / sin t = 1 / tan(t / 2). 1 / 12 as the angle vanishes; the two terms cancel there.
     full = 1 / square - 0.5 / (angle * np.tan(0.5 * angle))
     factor = np.where(angle < 0.02, 1 / 12 + square / 720, full)
-    return np.eye(3) + cross / 2 + factor[..., None, None] * (cross @ cross)
+    out = factor[..., None, None] * (cross @ cross)
+    out += 0.5 * cross
+    out += _IDENTITY
+    return out

@@ -21,12 +21,11 @@ from engines.body import BodyModel
 from engines.body.skin_mesh import skin_mesh
 from engines.camera import Intrinsics
 from engines.methods.bilayer import MIN_CONFIDENCE, OPENING
-from engines.methods.bodies import Bodies
+from engines.methods.bodies import OUTLINE_LEVEL, Bodies
 from engines.methods.device_lane import Lane, make_lanes
 from engines.methods.device_views import agreement_cameras, crop_views
 from engines.methods.evidence import MIRROR_ORDERS
 from engines.methods.grouping import find_rivals, part_people
-from engines.methods.trunk_method import SILHOUETTE_LEVEL
 from engines.runtime.engine import Engine
 from kernels.crop_normalize import crop_to_source, source_to_crop
 from kernels.crop_pictures import CropFormat, mirrored, square_affines
@@ -112,7 +111,7 @@ class DevicePath:
         size = trunk.inputs[0].shape[1]
         assert size is not None
         self.size_px = size
-        self._mesh = DeviceSkinMesh.upload(skin_mesh(body, SILHOUETTE_LEVEL), device, stream)
+        self._mesh = DeviceSkinMesh.upload(skin_mesh(body, OUTLINE_LEVEL), device, stream)
         sizes = [*(size for size in sizes if size < most), most]
         vertices = self._mesh.vertex_count
         self._lanes = make_lanes(trunk, lifter, device, sizes, views=views, vertices=vertices, stream=stream)

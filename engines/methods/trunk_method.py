@@ -10,7 +10,7 @@ import numpy as np
 from engines.body import BodyModel
 from engines.estimate import BodyEstimate
 from engines.keypoints import NUM_COCO
-from engines.methods.bodies import Bodies
+from engines.methods.bodies import OUTLINE_LEVEL, Bodies
 from engines.methods.evidence import CropRequest, Evidence, EvidenceReader, TrunkReader
 from engines.methods.quality import body_quality
 from engines.methods.span import span
@@ -18,8 +18,6 @@ from engines.runtime import Engine, load_engine
 from engines.runtime.engine import Precision, Runtime
 from kernels.silhouette import silhouette_iou, splat_silhouette
 
-SILHOUETTE_LEVEL = 1
-"""About 1,750 vertices, 3 cm apart on an adult; a cell of the segmentation is about 4 cm wide there."""
 SCORED_POINTS = 12
 """The score is the mean confidence of so many best landmarks: half a body in view is a body."""
 
@@ -88,9 +86,11 @@ class TrunkMethod:
         ious = np.full(len(requests), np.nan)
         if evidence.person is None:
             return ious
-        posed = self._body.forward(bodies.pose, bodies.betas, bodies.translation, SILHOUETTE_LEVEL)
+        vertices = bodies.vertices
+        if vertices is None:
+            vertices = self._body.forward(bodies.pose, bodies.betas, bodies.translation, OUTLINE_LEVEL).vertices
         for row, request in enumerate(requests):
-            pixels = request.intrinsics.project(posed.vertices[row]) - (request.center_px - request.side_px / 2)
+            pixels = request.intrinsics.project(vertices[row]) - (request.center_px - request.side_px / 2)
             silhouette = splat_silhouette(pixels, evidence.person.shape[-1], request.side_px)
             ious[row] = silhouette_iou(silhouette, evidence.person[row])
         return ious

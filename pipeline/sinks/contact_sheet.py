@@ -11,7 +11,7 @@ import numpy as np
 from engines.body import BodyModel
 from pipeline.draw import draw_result
 from pipeline.errors import OutputError
-from pipeline.sinks.overlay import fit
+from pipeline.sinks.overlay import fit, resized
 from pipeline.types import FrameResult
 
 TILES = 12
@@ -51,8 +51,8 @@ class ContactSheet:
             self._kept = self._kept[::2]
             self._every *= 2
         scale = self._tile_px / max(result.frame.size)
-        size = tuple(max(1, round(side * scale)) for side in result.frame.size)
-        small = cv2.resize(np.asarray(result.frame.image), size, interpolation=cv2.INTER_AREA)
+        width, height = (max(1, round(side * scale)) for side in result.frame.size)
+        small = resized(np.asarray(result.frame.image), (width, height))
         blank = np.broadcast_to(np.uint8(0), result.frame.image.shape)  # let go of the full picture
         self._kept.append((replace(result, frame=replace(result.frame, image=blank)), small))
 

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from engines.body import BodyModel
 from engines.fitting.attached_points import PLACE, SHAPE, AttachedPoints, Figures, Skeleton, image_points
 from engines.fitting.consistency import Pull
-from engines.fitting.energy import Energy, robust_squares, squares
+from engines.fitting.energy import Energy, robust_squares
 from engines.fitting.gauss_newton import approach
 from engines.fitting.image_evidence import MIN_DEPTH_M, ImageEvidence
 from engines.fitting.pose_prior import PosePrior, vectors_of
@@ -93,7 +93,7 @@ class SurfaceFit:
         posed = self._skeleton.pose(figures)
         places, moves = self._points.moves(figures, posed)
         energy = evidence.energy(places, moves, distance, own.pull.noise)
-        energy += squares(*self._prior.residuals(vectors_of(figures))).scaled(own.pull.prior)
+        energy += self._prior.energy(vectors_of(figures)).scaled(own.pull.prior)
 
         vertices, surface_row = self._pairs(figures, grid, surface)
         if not len(vertices):
@@ -108,12 +108,13 @@ class SurfaceFit:
         error = (normals * apart).sum(1)
         along = (normals[:, None] @ by_step[0, vertices])[:, 0]
         weight = surface.confidence[surface_row] * (own.votes / len(vertices))
-        return energy + robust_squares(
+        energy += robust_squares(
             error[None, :, None] / own.surface,
             along[None, :, None] / own.surface,
             weight[None],
             own.reach / own.surface,
         )
+        return energy
 
     def _pairs(self, figures: Figures, grid: GridView, surface: SurfacePoints) -> tuple[np.ndarray, np.ndarray]:
         """Nearest neighbours both ways, place and normal: rows of the picked vertices and of the surface points."""

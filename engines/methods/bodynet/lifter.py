@@ -69,7 +69,7 @@ class BodyNetLifter:
             name: np.concatenate([getattr(body, name) for body in found])
             for name in ("pose", "betas", "translation", "joints")
         }
-        return replace(guess, **joined, surfaces=tuple(surfaces))
+        return replace(guess, **joined, vertices=None, surfaces=tuple(surfaces))
 
     def volumes(self, evidence: Evidence, grid: GridView, root: np.ndarray) -> np.ndarray:
         """(B, G, G, G) occupancy, axes depth, height, width; root (B, 3): the pelvis as far as it is known."""

@@ -6,6 +6,7 @@ from scipy.stats import multivariate_normal
 
 from engines.body.rotations import rotation_matrices, rotation_vectors
 from engines.fitting.attached_points import FREE_JOINTS
+from engines.fitting.energy import squares
 from engines.fitting.pose_prior import DIMENSIONS, PRIOR_JOINTS, PosePrior
 from engines.fitting.tangent import inverse_right_jacobian
 
@@ -49,6 +50,14 @@ def test_derivatives_are_those_of_finite_differences(prior):
             moved[:, free] = moved[:, free] @ rotation_matrices(sign * turn.reshape(2, -1, 3))
             rows.append(prior.residuals(rotation_vectors(moved))[0])
         np.testing.assert_allclose(by_turn[..., parameter], (rows[0] - rows[1]) / 2e-5, atol=2e-4)
+
+
+def test_energy_is_that_of_the_residuals(prior):
+    vectors = np.random.default_rng(2).normal(0, 0.6, (5, 24, 3))
+    found, expected = prior.energy(vectors), squares(*prior.residuals(vectors))
+    np.testing.assert_allclose(found.value, expected.value, rtol=1e-10)
+    np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(found.hessian, expected.hessian, rtol=1e-8, atol=1e-8)
 
 
 def test_inverse_jacobian_at_its_limits():

@@ -14,7 +14,7 @@ from engines.body import load_body
 from engines.camera import Intrinsics
 from pipeline.errors import OutputError
 from pipeline.sinks import overlay
-from pipeline.sinks.overlay import OverlayWriter, even, fit
+from pipeline.sinks.overlay import OverlayWriter, even, fit, resized
 from tests.pipeline.bodies import picture_result, standing
 
 SIZE = (321, 181)
@@ -136,3 +136,16 @@ def test_fit_and_even():
     assert fit(image, (21, 10)) is image
     assert fit(image, (42, 42)).shape == (42, 42, 3)
     assert even(image).shape == (10, 22, 3) and (even(image) == 7).all()
+
+
+@pytest.mark.parametrize("size", [(1768, 994), (1281, 719), (641, 360), (300, 201)])
+def test_resized_neither_moves_nor_aliases(size):
+    width, height = size
+    ramp = np.linspace(20, 220, width)[None, :, None] * np.ones((height, 1, 3))
+    small = resized(ramp.astype(np.uint8), (320, 180)).astype(float)
+    expected = 20 + 200 * ((np.arange(320) + 0.5) * width / 320 - 0.5) / (width - 1)
+    step = 200 / 320  # of grey values from one new pixel to the next
+    assert np.abs(small - expected[None, :, None])[:, 1:-1].max() < 1 + step
+    if width >= 640:
+        board = np.indices((height, width)).sum(0)[..., None] % 2 * np.full(3, 200)
+        assert np.ptp(resized(board.astype(np.uint8), (320, 180)).astype(int)[1:-1, 1:-1]) < 5
