@@ -31,7 +31,7 @@ LOOK_S = 0.5
 """Looks are averaged over so many seconds."""
 WALK_NATS_PER_M = 4.0
 """A metre walked away makes a back fifty times as likely as a front."""
-WALK_S = 20.0
+WALK_S = 60.0
 """What was walked is forgotten in so many seconds, ..."""
 TURN_S = 1.0
 """... and in so many of somebody seen from the side."""
@@ -41,8 +41,8 @@ SURE_SCORE = 0.6
 """Bodies that score less stand anywhere."""
 FASTEST_M_S, DEPTH_S = 2.0, 2.0
 """Nobody walks faster; and over so many seconds depth and trunk are averaged."""
-POSTURE_M, DEPTH_ERROR = 0.2, 0.3
-"""By so much does a neck move without a step, and by such a part of it is a depth off."""
+POSTURE_M, DEPTH_ERROR, STRIDE_M = 0.2, 0.3, 1.0
+"""By so much does a neck move without a step, by such a part of it is a depth off, and so far do people walk."""
 STALE_S = 0.5
 """A person who was away for longer may have turned."""
 BROAD = 0.3
@@ -191,11 +191,13 @@ def _step(memory: _Memory, seen: _Place, past_s: float) -> float:
     # Who shows the back looks away from the camera, at a right angle to the trunk.
     away = _FORWARD - trunk * (trunk[2] / max(float(trunk @ trunk), 1e-9))
     away /= max(float(np.linalg.norm(away)), 0.1)
-    # Walking d metres moves the sight by d * across / depth and the depth by d * away[2]: least squares of d.
+    # Walking d metres moves the sight by d * across / depth and the depth by d * away[2]. The least squares of d lean
+    # towards no step where neither tells much.
     across = away - seen.sight * away[2]
     by_sight, by_depth = 1 / POSTURE_M**2, 1 / (DEPTH_ERROR * depth) ** 2
     found = depth * float(across @ (seen.sight - last.sight)) * by_sight + float(away[2]) * further * by_depth
-    return found / max(float(across @ across) * by_sight + float(away[2]) ** 2 * by_depth, 1e-9)
+    found /= float(across @ across) * by_sight + float(away[2]) ** 2 * by_depth + 1 / STRIDE_M**2
+    return min(max(found, -most), most)
 
 
 def _weigh(heatmaps: np.ndarray, on_left: np.ndarray, masses: np.ndarray, odds: float, broad: float) -> None:
