@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.estimate import BodyEstimate
-from engines.keypoints import JOINT_NAMES, POINT_MIRROR, POINT_NAMES
+from engines.keypoints import JOINT_NAMES, NUM_POINTS, POINT_MIRROR, POINT_NAMES
 from engines.methods.evidence import CropRequest
 from kernels.decode_heatmaps import decode_heatmaps
 
@@ -58,10 +58,10 @@ _CROSSING = {"elbow": 0.03, "knee": 0.15, "wrist": 0.1, "hand": 0.15, "ankle": 0
 _LEFT = [point for point, name in enumerate(POINT_NAMES) if "left" in name]
 _RIGHT = [POINT_MIRROR[point] for point in _LEFT]
 CROSSING = np.array([_CROSSING.get(POINT_NAMES[point].split("_")[-1], 0.02) for point in _LEFT], np.float32)
-"""(18,) how likely a point of each pair lies across the axis of somebody seen from the front or the back, as in motion
+"""(17,) how likely a point of each pair lies across the axis of somebody seen from the front or the back, as in motion
 capture (joints of 1,900 broad ones of 6,000 poses; landmarks and head like the shoulders)."""
-_TELLING = np.flatnonzero(CROSSING < 0.1)
-_SIDES = _LEFT + _RIGHT
+_TELLING = [point for point, crossing in zip(_LEFT, CROSSING, strict=True) if crossing < 0.1]
+_TELLING_MIRROR = [POINT_MIRROR[point] for point in _TELLING]
 _SHOULDERS = [POINT_NAMES.index("left_shoulder"), POINT_NAMES.index("right_shoulder")]
 _PELVIS, _NECK = JOINT_NAMES.index("pelvis"), JOINT_NAMES.index("neck")
 _FORWARD = np.array([0.0, 0.0, 1.0])
@@ -117,12 +117,12 @@ class Facing:
             if sides is None:
                 continue
             on_left, broad = sides
-            masses = heatmaps[row, _SIDES].reshape(len(_SIDES), -1) @ on_left.ravel()
+            masses = heatmaps[row].reshape(NUM_POINTS, -1) @ on_left.ravel()
             odds = _log_odds(memory, look(masses), broad, request.time_s)
             if not fresh:
                 if settled is heatmaps:
                     settled = heatmaps.copy()
-                _weigh(settled[row], on_left, masses, odds, broad)
+                settled[row] *= _weights(on_left, masses, odds, broad)
         while len(self._people) > MAX_PEOPLE:
             self._people.pop(next(iter(self._people)))
         return settled
@@ -159,8 +159,8 @@ def picture_left(heatmaps: np.ndarray) -> tuple[np.ndarray, float] | None:
 
 
 def look(masses: np.ndarray) -> float:
-    """Log odds of the back from the mass (36,) of left points, then right points, that lies on the picture's left."""
-    left, right = masses[_TELLING], masses[len(_LEFT) + _TELLING]
+    """Log odds of the back from the mass (41,) of each point that lies on the picture's left."""
+    left, right = masses[_TELLING], masses[_TELLING_MIRROR]
     least = math.exp(-SUREST)
     return float(np.log((left * (1 - right) + least) / ((1 - left) * right + least)).mean())
 
@@ -200,15 +200,15 @@ def _step(memory: _Memory, seen: _Place, past_s: float) -> float:
     return min(max(found, -most), most)
 
 
-def _weigh(heatmaps: np.ndarray, on_left: np.ndarray, masses: np.ndarray, odds: float, broad: float) -> None:
-    """Weights one body's heatmaps (41, n, n) in place by where left and right points are to be expected."""
+def _weights(on_left: np.ndarray, masses: np.ndarray, odds: float, broad: float) -> np.ndarray:
+    """(41, n, n) float32: where left and right points are to be expected, over the mean of that in their heatmaps."""
     across = 0.5 - (0.5 - CROSSING) * broad
     # Left points of a back lie on the picture's left, right points of a front do.
-    left = (1 - 2 * across) * math.tanh(odds / 2)
-    chance = np.concatenate([0.5 + 0.5 * left, 0.5 - 0.5 * left])
-    doubtful = np.flatnonzero((masses > 0.02) & (masses < 0.98))
-    slope = (2 * chance[doubtful] - 1)[:, None, None]
-    weights = (1 - chance[doubtful])[:, None, None] + slope * on_left
-    total = masses[doubtful] * chance[doubtful] + (1 - masses[doubtful]) * (1 - chance[doubtful])
-    points = np.array(_SIDES)[doubtful]
-    heatmaps[points] *= weights / np.maximum(total, 1e-6)[:, None, None]
+    lean = (1 - 2 * across) * math.tanh(odds / 2)
+    # Unsided points are as likely on either side.
+    chance = np.full(NUM_POINTS, 0.5)
+    chance[_LEFT], chance[_RIGHT] = 0.5 + 0.5 * lean, 0.5 - 0.5 * lean
+    total = masses * chance + (1 - masses) * (1 - chance)
+    weights = np.multiply.outer(((2 * chance - 1) / total).astype(np.float32), on_left)
+    weights += ((1 - chance) / total).astype(np.float32)[:, None, None]
+    return weights

@@ -98,7 +98,8 @@ def test_both_knees_on_one_leg_are_parted_by_the_rest_of_the_body():
 
 def test_sure_heatmaps_are_believed_whoever_walks_backwards():
     front = person(0.0)
-    np.testing.assert_allclose(decode_heatmaps(follow(Facing(), front, AWAY), 1.0), decode_heatmaps(front, 1.0))
+    settled = decode_heatmaps(follow(Facing(), front, AWAY), 1.0)
+    np.testing.assert_allclose(settled, decode_heatmaps(front, 1.0), atol=2e-3)
 
 
 def test_an_ankle_may_cross_where_a_hip_may_not():
