@@ -25,6 +25,7 @@ import numpy as np
 from engines.estimate import BodyEstimate
 from engines.keypoints import JOINT_NAMES, NUM_POINTS, POINT_MIRROR, POINT_NAMES
 from engines.methods.evidence import CropRequest
+from engines.methods.walked import Place, walked_away
 from kernels.decode_heatmaps import decode_heatmaps
 
 LOOK_S = 0.5
@@ -39,10 +40,6 @@ SUREST = math.log(50)
 """Neither kind of evidence is surer than fifty to one."""
 SURE_SCORE = 0.6
 """Bodies that score less stand anywhere."""
-FASTEST_M_S, DEPTH_S = 2.0, 2.0
-"""Nobody walks faster; and over so many seconds depth and trunk are averaged."""
-POSTURE_M, DEPTH_ERROR, STRIDE_M = 0.2, 0.3, 1.0
-"""By so much does a neck move without a step, by such a part of it is a depth off, and so far do people walk."""
 STALE_S = 0.5
 """A person who was away for longer may have turned."""
 BROAD = 0.3
@@ -64,19 +61,7 @@ _TELLING = [point for point, crossing in zip(_LEFT, CROSSING, strict=True) if cr
 _TELLING_MIRROR = [POINT_MIRROR[point] for point in _TELLING]
 _SHOULDERS = [POINT_NAMES.index("left_shoulder"), POINT_NAMES.index("right_shoulder")]
 _PELVIS, _NECK = JOINT_NAMES.index("pelvis"), JOINT_NAMES.index("neck")
-_FORWARD = np.array([0.0, 0.0, 1.0])
 _NECK_PELVIS = [POINT_NAMES.index("joint_neck"), POINT_NAMES.index("joint_pelvis")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where somebody's neck was seen, of all joints the first and the last in the picture."""
-
-    sight: np.ndarray
-    """(3,): its direction, x, y and 1."""
-    depth_m: float
-    trunk_m: np.ndarray
-    """(3,): from pelvis to neck."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,10 +74,10 @@ class _Memory:
     weight: float = 0.0
     """... of their weights."""
     walked: float = 0.0
-    seen: _Place | None = None
+    seen: Place | None = None
     """In the last frame."""
-    average: _Place | None = None
-    """Depth and trunk over time; the sight is that of the frame before."""
+    average: Place | None = None
+    """See `walked_away`."""
 
 
 class Facing:
@@ -136,7 +121,7 @@ class Facing:
                 continue
             x, y, _ = found.points_px[_NECK_PELVIS[0]].tolist()
             sight = np.array([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0])
-            memory.seen = _Place(sight=sight, depth_m=float(neck[2]), trunk_m=neck - pelvis)
+            memory.seen = Place(sight=sight, depth_m=float(neck[2]), trunk_m=neck - pelvis)
 
 
 def picture_left(heatmaps: np.ndarray) -> tuple[np.ndarray, float] | None:
@@ -176,28 +161,9 @@ def _log_odds(memory: _Memory, seen: float, broad: float, time_s: float) -> floa
     memory.weight = kept * memory.weight + new
     memory.walked *= math.exp(-past_s * (1 / WALK_S + (1 - broad) / TURN_S))
     if memory.seen is not None:
-        walked_m = _step(memory, memory.seen, past_s)
+        walked_m, memory.average = walked_away(memory.average or memory.seen, memory.seen, past_s)
         memory.walked = min(max(memory.walked + WALK_NATS_PER_M * broad * walked_m, -SUREST), SUREST)
     return memory.looks / memory.weight + memory.walked
-
-
-def _step(memory: _Memory, seen: _Place, past_s: float) -> float:
-    """Metres walked away from the camera since the frame before, as the direction of sight and the depth have it."""
-    last = memory.average or seen
-    gain, most = 1 - math.exp(-past_s / DEPTH_S), FASTEST_M_S * past_s
-    further = min(max(gain * (seen.depth_m - last.depth_m), -most), most)
-    depth, trunk = last.depth_m + further, last.trunk_m + gain * (seen.trunk_m - last.trunk_m)
-    memory.average = _Place(sight=seen.sight, depth_m=depth, trunk_m=trunk)
-    # Who shows the back looks away from the camera, at a right angle to the trunk.
-    away = _FORWARD - trunk * (trunk[2] / max(float(trunk @ trunk), 1e-9))
-    away /= max(float(np.linalg.norm(away)), 0.1)
-    # Walking d metres moves the sight by d * across / depth and the depth by d * away[2]. The least squares of d lean
-    # towards no step where neither tells much.
-    across = away - seen.sight * away[2]
-    by_sight, by_depth = 1 / POSTURE_M**2, 1 / (DEPTH_ERROR * depth) ** 2
-    found = depth * float(across @ (seen.sight - last.sight)) * by_sight + float(away[2]) * further * by_depth
-    found /= float(across @ across) * by_sight + float(away[2]) ** 2 * by_depth + 1 / STRIDE_M**2
-    return min(max(found, -most), most)
 
 
 def _weights(on_left: np.ndarray, masses: np.ndarray, odds: float, broad: float) -> np.ndarray:
