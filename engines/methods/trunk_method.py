@@ -12,6 +12,7 @@ from engines.estimate import BodyEstimate
 from engines.keypoints import NUM_COCO
 from engines.methods.bodies import OUTLINE_LEVEL, Bodies
 from engines.methods.evidence import CropRequest, Evidence, EvidenceReader, TrunkReader
+from engines.methods.facing import Facing
 from engines.methods.quality import body_quality
 from engines.methods.span import span
 from engines.runtime import Engine, load_engine
@@ -63,6 +64,7 @@ class TrunkMethod:
         self._engines = (trunk.engine, *lifter.engines)
         self._trunk = trunk
         self._lifter = lifter
+        self._facing = Facing()
         self.weights = {engine.describe().model: engine.describe().sha256 for engine in self._engines}
 
     def estimate(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> list[BodyEstimate]:
@@ -74,12 +76,16 @@ class TrunkMethod:
         with span(spans_ms, "trunk"):
             outputs = self._trunk.infer(crops)
         with span(spans_ms, "decode_points"):
+            if "heatmaps" in outputs:
+                outputs = outputs | {"heatmaps": self._facing.settle(outputs["heatmaps"], requests)}
             evidence = self._trunk.read(outputs, crops, requests)
         with span(spans_ms, "lift"):
             bodies = self._lifter(evidence, requests)
         with span(spans_ms, "quality"):
             ious = self._silhouette_ious(bodies, evidence, requests)
-            return to_estimates(bodies, evidence.points_px, ious, requests)
+            estimates = to_estimates(bodies, evidence.points_px, ious, requests)
+        self._facing.place(requests, estimates)
+        return estimates
 
     def _silhouette_ious(self, bodies: Bodies, evidence: Evidence, requests: list[CropRequest]) -> np.ndarray:
         """(B,) of the bodies' outlines with the segmentation; NaN without one."""

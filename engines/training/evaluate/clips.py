@@ -32,6 +32,7 @@ from engines.training.evaluate.agreement import (
     match_clip,
     share_within,
 )
+from engines.training.evaluate.limb_swaps import longest_swap
 from engines.training.evaluate.pose_log import LoggedBody, LoggedFrame, read_pose_log
 from engines.training.evaluate.teacher_labels import TeacherLabels, cached_labels
 
@@ -45,6 +46,8 @@ COLUMNS = (
     ("joints", "joints_within"),
     ("landmarks", "landmarks_within"),
     ("landm. strict", "landmarks_within_strict"),
+    ("2D swap", "keypoints_longest_swap"),
+    ("mesh swap", "landmarks_longest_swap"),
     ("jitter", "jitter"),
     ("teacher", "teacher_jitter"),
 )
@@ -92,6 +95,7 @@ def compare(
         errors = limb_errors(matches.pairs, limbs)
         row[f"{kind}_within"] = share_within(errors)
         row[f"{kind}_within_strict"] = share_within(errors, missed_points)
+        row[f"{kind}_longest_swap"] = longest_swap(matches.pairs, tracks, limbs)
         if kind == "landmarks":
             row["jitter"] = jitter_torsos(matches.pairs, tracks, limbs)
     teacher_limbs = [pair.teacher[LIMB_POINTS, :] for pair in matches.pairs]
@@ -109,13 +113,18 @@ def worst_frames(matches: Matches, errors: np.ndarray, count: int = SHEET_FRAMES
 
 
 def table(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """The figures as text; shares in percent, jitter in thousandths of a torso length per frame^2."""
+    """The figures as text; shares in percent, swaps in frames, jitter in thousandths of a torso length per frame^2."""
     width = max(len(name) for name in rows)
     lines = [" ".join([" " * width, *(f"{title:>13}" for title, _ in COLUMNS)])]
     for name, row in rows.items():
-        cells = (f"{1000 * row[key]:13.1f}" if "jitter" in key else f"{100 * row[key]:12.1f}%" for _, key in COLUMNS)
-        lines.append(" ".join([f"{name:<{width}}", *cells]))
+        lines.append(" ".join([f"{name:<{width}}", *(_cell(key, row[key]) for _, key in COLUMNS)]))
     return "\n".join(lines)
+
+
+def _cell(key: str, value: float) -> str:
+    if key.endswith("_swap"):
+        return f"{value:13d}"
+    return f"{1000 * value:13.1f}" if "jitter" in key else f"{100 * value:12.1f}%"
 
 
 def failures(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
