@@ -140,7 +140,7 @@ def default_estimator(config: RunConfig, body: BodyModel) -> FrameEstimator:
     device = gpu_of(config)
     try:
         method = open_device_method(
-            body, runtime=config.runtime, precision=config.precision, mirror=not config.fast, device=device
+            body, runtime=config.runtime, precision=config.precision, mirror=config.mirror == "always", device=device
         )
     except EngineError as error:
         raise BodystreamError(str(error)) from error

@@ -172,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-people", type=int, default=1, help="people per stream")
     parser.add_argument("--max-frames", type=int, default=300, help="frames of each stream")
     parser.add_argument("--batch-wait", type=float, default=0.0, help="as in `bodystream run`")
-    parser.add_argument("--on-device", action="store_true", help="as in `bodystream run`, with --fast")
+    parser.add_argument("--on-device", action="store_true", help="as in `bodystream run`")
     parser.add_argument("--teachers", type=Path, help="folder with the teachers' ONNX files: compare with them")
     parser.add_argument("--json", type=Path, default=Path("runs/bench.json"), help="figures to write")
     args = parser.parse_args(argv)
@@ -183,7 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = ["--runtime", args.runtime, "--precision", args.precision, "--threads", str(cores)]
     flags += ["--max-people", str(args.max_people), "--max-frames", str(args.max_frames)]
     flags += ["--batch-wait", str(args.batch_wait)]
-    flags += ["--fast", "--on-device"] if args.on_device else []
+    flags += ["--on-device"] if args.on_device else []
     print(f"{source} on {cores} cores, {args.precision}", file=sys.stderr)
     one = measure(source, flags=flags)
     teachers = None

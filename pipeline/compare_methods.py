@@ -11,7 +11,7 @@ from engines.body import BodyModel
 from engines.estimate import BodyEstimate
 from engines.methods import METHODS, CropRequest, Method, create_method
 from engines.runtime import EngineError
-from pipeline.config import RunConfig, suggest
+from pipeline.config import MIRROR, RunConfig, suggest
 from pipeline.errors import BodystreamError, UsageError
 from pipeline.smoothing import Smoother
 from pipeline.types import FrameResult, TrackedBody
@@ -139,7 +139,7 @@ def open_methods(
                 runtime=config.runtime,
                 precision=config.precision,
                 threads=config.threads,
-                mirror=not config.fast,
+                mirror=MIRROR[config.mirror],
                 keypoints=Path(config.keypoints).expanduser() if config.keypoints else None,
             )
         except (EngineError, ValueError, ImportError) as error:

@@ -22,6 +22,8 @@ from pipeline.sources.base import CameraOption, LiveOptions, SourceOptions
 from pipeline.sources.registry import redact, stream_name
 
 Choice4 = tuple[float, float, float, float]
+MIRROR = {"auto": None, "always": True, "never": False}
+"""What `--mirror` means to `engines.methods.create_method`."""
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,9 +76,13 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Literal["auto", "int8", "bf16", "f16", "f32"], Meta(description="arithmetic of the networks")
     ] = "auto"
     threads: Annotated[int, Meta(ge=0, le=1024, description="threads of the networks; 0 chooses")] = 0
-    fast: Annotated[
-        bool, Meta(description="do not look at every person's mirror image too: half the trunk's time, less accurate")
-    ] = False
+    mirror: Annotated[
+        Literal["auto", "always", "never"],
+        Meta(
+            description="look at every person's mirror image too: twice the trunk's time, a little more accurate; "
+            "auto: in pictures that stand alone"
+        ),
+    ] = "auto"
     on_device: Annotated[
         bool,
         Meta(description="crops, heatmaps and meshes stay on the GPU; with --hwaccel cuda frames too"),

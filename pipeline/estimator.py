@@ -16,7 +16,7 @@ from engines.methods import WEIGHTS, CropRequest, Method, create_method
 from engines.methods.span import span
 from engines.runtime import Engine, EngineError, load_engine
 from kernels.launch.crop_pictures import AnyPicture
-from pipeline.config import RunConfig
+from pipeline.config import MIRROR, RunConfig
 from pipeline.errors import BodystreamError, UsageError
 from pipeline.person_box import CROP_SCALE, FOLLOWED_SCALE, STILL_SCALE, crop_square
 from pipeline.smoothing import Smoother
@@ -65,7 +65,7 @@ class Estimator:
                 runtime=config.runtime,
                 precision=config.precision,
                 threads=config.threads,
-                mirror=not config.fast,
+                mirror=MIRROR[config.mirror],
                 keypoints=Path(config.keypoints).expanduser() if config.keypoints else None,
                 surfaces=config.bodynet_surface,
             )
@@ -181,6 +181,7 @@ class Estimator:
             side_px=side,
             intrinsics=frame.intrinsics,
             person=(frame.stream, target.track_id),
+            alone=frame.unrelated,
             time_s=frame.pts_s,
         )
 

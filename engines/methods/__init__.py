@@ -48,7 +48,7 @@ def create_method(
     precision: Precision = "auto",
     preset: str = "small",
     threads: int = 0,
-    mirror: bool = True,
+    mirror: bool | None = None,
     keypoints: Path | None = None,
     surfaces: bool = False,
 ) -> Method:

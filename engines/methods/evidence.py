@@ -34,6 +34,8 @@ class CropRequest:
     intrinsics: Intrinsics
     person: Hashable = None
     """Who it is from frame to frame, for methods that start from their last estimate; None: unknown."""
+    alone: bool = False
+    """The picture stands alone: no next one will mend what is misread in this one, so it is read more closely."""
     time_s: float = 0.0
     """When the picture was taken, on a clock of its own per person."""
 
@@ -65,8 +67,8 @@ class EvidenceReader(Protocol):
     def crops(self, requests: list[CropRequest]) -> np.ndarray:
         """(B, S, S, 3) uint8."""
 
-    def infer(self, crops: np.ndarray) -> dict[str, np.ndarray]:
-        """Run the network on all crops."""
+    def infer(self, crops: np.ndarray, *, closely: bool = False) -> dict[str, np.ndarray]:
+        """Run the network on all crops; ``closely``: with more effort, where it can."""
 
     def read(self, outputs: dict[str, np.ndarray], crops: np.ndarray, requests: list[CropRequest]) -> Evidence:
         """What the outputs say, in source pixels."""
@@ -124,10 +126,11 @@ def average_with_mirror(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]
 class TrunkReader:
     """The trunk as an engine, between crops and evidence.
 
-    ``mirror``: look at the mirror image of each crop too and average (twice the time, about 0.02 OKS more accurate).
+    ``mirror``: look at the mirror image of each crop too and average (twice the time, about 0.01 OKS more accurate);
+    None: where it is to read closely.
     """
 
-    def __init__(self, engine: Engine, *, mirror: bool, part: bool = True) -> None:
+    def __init__(self, engine: Engine, *, mirror: bool | None, part: bool = True) -> None:
         """``part``: settle whose limbs are whose where people overlap."""
         self.engine = engine
         self.part = part
@@ -140,9 +143,9 @@ class TrunkReader:
         """See `cut_crops`."""
         return cut_crops(requests, self.size_px)
 
-    def infer(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+    def infer(self, crops: np.ndarray, *, closely: bool = False) -> dict[str, np.ndarray]:
         """One engine call for all crops."""
-        if not self._mirror:
+        if not (closely if self._mirror is None else self._mirror):
             return self.engine({"crops": crops})
         return average_with_mirror(self.engine({"crops": with_mirror(crops)}))
 

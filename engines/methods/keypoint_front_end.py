@@ -53,7 +53,7 @@ class KeypointFrontEnd:
             out[row] = square[y : y + height, x : x + width]
         return out
 
-    def infer(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+    def infer(self, crops: np.ndarray, *, closely: bool = False) -> dict[str, np.ndarray]:
         """Normalise and run, one by one where the network takes no batch."""
         form = self._form
         picture = crops[..., ::-1] if form.channels == "bgr" else crops

@@ -47,11 +47,13 @@ def peak_mass(confidence: np.ndarray) -> np.ndarray:
     return 0.8 * np.square(confidence)
 
 
-def load_trunk(preset: str, runtime: Runtime, precision: Precision, threads: int, *, mirror: bool) -> TrunkReader:
-    """The trunk, ready for one crop at a time (two with its mirror image) and for more."""
+def load_trunk(
+    preset: str, runtime: Runtime, precision: Precision, threads: int, *, mirror: bool | None
+) -> TrunkReader:
+    """The trunk, ready for one crop at a time (two with its mirror image) and more; ``mirror`` as in `TrunkReader`."""
     from engines.methods import WEIGHTS
 
-    batches = (2,) if mirror else (1,)
+    batches = {True: (2,), False: (1,), None: (1, 2)}[mirror]
     engine = load_engine(WEIGHTS / f"trunk-{preset}.onnx", runtime, precision, threads, batches=batches)
     return TrunkReader(engine, mirror=mirror)
 
@@ -74,7 +76,7 @@ class TrunkMethod:
         with span(spans_ms, "crop"):
             crops = self._trunk.crops(requests)
         with span(spans_ms, "trunk"):
-            outputs = self._trunk.infer(crops)
+            outputs = self._trunk.infer(crops, closely=any(request.alone for request in requests))
         with span(spans_ms, "decode_points"):
             if "heatmaps" in outputs:
                 outputs = outputs | {"heatmaps": self._facing.settle(outputs["heatmaps"], requests)}

@@ -35,7 +35,7 @@ FLAGS = {
     "hwaccel": "auto", "decode-threads": "2", "realtime": True, "publish": "tcp://127.0.0.1:1", "mesh": True,
     "allow-plaintext": True, "keys": "k", "record": "r.mcap", "overlay": "o.mp4", "overlay-size": "640",
     "contact-sheet": "c.png",
-    "summary": "s.json", "fast": True, "out": "d", "view": True, "log-level": "debug", "quiet": True,
+    "summary": "s.json", "mirror": "never", "out": "d", "view": True, "log-level": "debug", "quiet": True,
     "rotate-mb": "5", "rotate-minutes": "2.5", "transport": "udp", "stall": "2.5", "metrics-port": "9100",
     "log-format": "json",
     "keypoints": "net.onnx", "min-quality": "0.4", "bodynet-surface": True,

@@ -23,7 +23,7 @@ from pipeline.sources.registry import open_source
 from tests.pipeline.sources.video_files import write_video
 
 CONFIG = RunConfig(
-    source=("demo",), precision="f32", runtime="openvino", threads=1, fast=True, on_device=True, max_people=1
+    source=("demo",), precision="f32", runtime="openvino", threads=1, mirror="never", on_device=True, max_people=1
 )
 FRAMES = 6
 

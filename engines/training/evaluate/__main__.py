@@ -104,7 +104,7 @@ def photos(args: Args) -> list[Figure]:
     """The whole program on the photographs of `coco_people`, beside NanoDet and MoveNet Thunder."""
     photographs = load_photographs(args.shared)
     flags = ["--method", args.method, "--runtime", args.runtime, "--precision", args.precision]
-    flags += ["--threads", str(args.threads), *(["--fast"] if args.fast else [])]
+    flags += ["--threads", str(args.threads), "--mirror", "never" if args.fast else "auto"]
     flags += ["--keypoints", str(args.keypoints)] if args.keypoints else []
     ours = photo_scores(photographs, run_program(photographs, args.out, flags))
     theirs = photo_scores(photographs, run_teacher(photographs, args.teachers)) if args.teachers else None

@@ -1,11 +1,13 @@
 """Mirror averaging and the way from crops to source pixels, with an engine whose answers the test paints."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from engines.camera import Intrinsics
 from engines.keypoints import NUM_POINTS, PART_NAMES, POINT_NAMES
-from engines.methods.evidence import CropRequest, average_with_mirror, read_trunk
+from engines.methods.evidence import CropRequest, TrunkReader, average_with_mirror, read_trunk
 
 CELLS = 40
 
@@ -59,3 +61,26 @@ def test_points_land_in_source_pixels():
     assert confidence > 0.9
     assert evidence.person[0, 8, 30]
     assert evidence.person[0].sum() == 1
+
+
+class CountingEngine:
+    """An engine that tells how many crops it was shown."""
+
+    inputs = (SimpleNamespace(shape=(None, 4 * CELLS, 4 * CELLS, 3)),)
+
+    def __init__(self) -> None:
+        self.shown: list[int] = []
+
+    def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self.shown.append(len(inputs["crops"]))
+        return outputs_of([{"left_wrist": (3, 3)}] * len(inputs["crops"]))
+
+
+@pytest.mark.parametrize(("mirror", "shown"), [(True, [4, 4]), (False, [2, 2]), (None, [2, 4])])
+def test_mirror_images_are_looked_at_where_they_are_wanted(mirror, shown):
+    engine = CountingEngine()
+    reader = TrunkReader(engine, mirror=mirror)
+    for closely in (False, True):
+        found = reader.infer(np.zeros((2, 4 * CELLS, 4 * CELLS, 3), np.uint8), closely=closely)
+        assert len(found["heatmaps"]) == 2
+    assert engine.shown == shown

@@ -38,7 +38,7 @@ def test_a_short_run(clip, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("pipeline.soak.__main__.MINUTE_S", 1.0)
     out = tmp_path / "soak"
     argv = ["--minutes", "0.05", "--clip", str(clip), "--streams", "2", "--out", str(out), "--age-limit", "1e6"]
-    code = main([*argv, "--", "--max-people", "1", "--fast"])
+    code = main([*argv, "--", "--max-people", "1"])
     *course, words = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"0\.\d min, 2 streams: age p50 \d+ p99 .* (PASSED|FAILED: .*)", words), words
     assert code == ("FAILED" in words)
