@@ -40,7 +40,7 @@ class TrunkPreset:
 
 
 PRESETS = {
-    "small": TrunkPreset(stacks=2, width=128, levels=3, stem_width=32, depth_bins=16, input_px=192),
+    "small": TrunkPreset(stacks=2, width=128, levels=3, stem_width=32, depth_bins=16, input_px=256),
     "large": TrunkPreset(stacks=4, width=256, levels=4, stem_width=64, depth_bins=64, input_px=256),
 }
 

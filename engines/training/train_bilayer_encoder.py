@@ -125,16 +125,11 @@ def train(args: argparse.Namespace) -> int:
 
 
 def export_pair(net: EncodedBilayer, preset: str, folder: Path) -> tuple[Path, Path]:
-    """trunk-ENCODER.onnx and bilayer-PRESET.onnx with their weights and sidecars; returns both paths.
-
-    Raises ValueError where the features are not of the side that exported bilayer networks read.
-    """
-    side, needed = net.trunk.preset.input_px, 8 * net.lifter.config.feature_side
-    if side != needed:
-        raise ValueError(f"input_px is {side}, exported bilayer networks read features of crops of {needed} px")
+    """trunk-ENCODER.onnx and bilayer-PRESET.onnx with their weights and sidecars; returns both paths."""
+    side = net.trunk.preset.input_px
     trunk = DeployedTrunk(net.trunk)
     name = str(net.trunk.preset) if isinstance(net.trunk, EncoderTrunk) else "small"
     state = {f"trunk.{key}": value for key, value in net.trunk.state_dict().items()}
     crops = {"crops": torch.zeros(2, side, side, 3, dtype=torch.uint8)}
     seen = ship(trunk, "trunk", name, state, folder, crops, trunk.outputs)
-    return seen, export(net.lifter.state_dict(), preset, folder, (net.channels,))
+    return seen, export(net.lifter.state_dict(), preset, folder, (net.channels,), side)

@@ -22,8 +22,6 @@ class BilayerConfig:
     """Refinements, each shown the reprojection error of the estimate so far. The paper has one and shows none."""
     feature_channels: tuple[int, ...] = ()
     """Channels of the trunk's feature maps that are read at the joints; empty: points only."""
-    feature_side: int = 24
-    """Height and width of those maps in the exported network: the trunk's crop of 192 px at stride 8."""
     patch: int = 3
     """Samples per side of a joint's patch."""
     vertices_head: bool = False

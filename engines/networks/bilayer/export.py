@@ -12,6 +12,7 @@ from engines.body import load_body
 from engines.keypoints import NUM_POINTS
 from engines.networks.bilayer.config import PRESETS
 from engines.networks.bilayer.network import BilayerNet
+from engines.networks.hourglass import PRESETS as TRUNKS
 from engines.networks.ship import ship
 
 
@@ -39,18 +40,24 @@ def build_deployed(preset: str) -> DeployedBilayer:
     return DeployedBilayer(BilayerNet(config, load_body()))
 
 
-def export(state: dict[str, Tensor], preset: str, folder: Path, feature_channels: tuple[int, ...] = ()) -> Path:
+def export(
+    state: dict[str, Tensor],
+    preset: str,
+    folder: Path,
+    feature_channels: tuple[int, ...] = (),
+    crop_px: int = TRUNKS["small"].input_px,
+) -> Path:
     """Weights `state` -> folder/bilayer-PRESET.onnx, .safetensors and .json; returns the ONNX path.
 
     ONNX inputs: points (N, 41, 5), camera (N, 1) and, where the network reads pictures, features, features1, ...
-    (N, C, side, side); outputs: rotations (N, 24, 3, 3), betas (N, 10), placement (N, 3), landmarks (N, 17, 3),
-    joints (N, 24, 3). Meanings in `engines.methods.bilayer`. Files are replaced whole.
+    (N, C, side, side) as a trunk gives them of crops of ``crop_px`` at stride 8; outputs: rotations (N, 24, 3, 3),
+    betas (N, 10), placement (N, 3), landmarks (N, 17, 3), joints (N, 24, 3). Meanings in `engines.methods.bilayer`.
+    Files are replaced whole.
     """
     full_preset = ":".join((preset, *map(str, feature_channels)))
     deployed = build_deployed(full_preset)
-    config = deployed.net.config
-    deployed.use_mesh = mesh_is_trained(state) or config.vertices_head
-    side = config.feature_side
+    deployed.use_mesh = mesh_is_trained(state) or deployed.net.config.vertices_head
+    side = crop_px // 8
     maps = {f"features{level or ''}": torch.zeros(2, c, side, side) for level, c in enumerate(feature_channels)}
     return ship(
         deployed, "bilayer", full_preset, {f"net.{name}": value for name, value in state.items()}, folder,

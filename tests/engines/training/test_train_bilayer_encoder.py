@@ -64,8 +64,12 @@ def test_files_answer_as_the_network_and_the_product_takes_them(tmp_path):
     np.testing.assert_allclose(found["heatmaps"], expected[0], atol=1e-5)
 
 
-def test_files_of_other_sides_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="192 px"):
-        export_pair(EncodedBilayer(build_encoder("resnet50", width=0.125, input_px=64)), "small", tmp_path)
+def test_an_encoder_of_another_side_is_exported_with_a_lifter_that_fits(tmp_path):
+    _, lifter = export_pair(EncodedBilayer(build_encoder("resnet50", width=0.125, input_px=64)), "small", tmp_path)
+    with load_engine(lifter, "openvino", "f32") as engine:
+        assert engine.inputs[2].shape[2:] == (8, 8)
+
+
+def test_an_hourglass_needs_sides_it_can_halve():
     with pytest.raises(ValueError, match="multiple of 64"):
         build_encoder("hourglass", input_px=96)
