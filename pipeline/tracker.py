@@ -114,7 +114,9 @@ class Tracker:
         self._next_id = 1
         self._refused = RefusedPlaces()
         self._unpublished: list[int] = []
-        """Ids of candidates that were never confirmed: nobody has seen them, the next candidate takes them."""
+        """Ids of candidates that were never confirmed: nobody has seen them, the next candidate takes them, as long as
+        nobody above is known: ids grow."""
+        self._highest_published = 0
         self._frame: Frame | None = None
         self._now_s = -math.inf
         self._step_s = math.inf
@@ -214,13 +216,14 @@ class Tracker:
             track.motion = BoxMotion.start(box) if track.phase == "new" else track.motion.corrected(box)
             track.points, track.measured = track.measured, None
             track.phase, track.seen_s = "followed", self._now_s
+            self._highest_published = max(self._highest_published, track.track_id)
         self._remember_colours(seen, frame)
         self._frame = None
         return tuple(track.state(self._now_s) for track in seen)
 
     def _new_id(self) -> int:
+        self._unpublished = sorted(number for number in self._unpublished if number > self._highest_published)
         if self._unpublished:
-            self._unpublished.sort()
             return self._unpublished.pop(0)
         self._next_id += 1
         return self._next_id - 1

@@ -71,7 +71,9 @@ def part_people(
         return points_px
     # Cells first, points last: OpenCV's order.
     whole = {i: np.ascontiguousarray(heatmaps[i].transpose(1, 2, 0), np.float32) for i in rivals}
-    now, shares = dict(whole), dict(whole)
+    # Who claims what is settled on a grid half as fine: shares are smooth, and it takes a quarter of the time.
+    coarse = {i: 4 * cv2.resize(own, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for i, own in whole.items()}
+    now, shares = dict(coarse), dict(coarse)
     for _ in range(ROUNDS):
         # OpenCV's running sums end a little below zero where nothing is left.
         claims = {
@@ -84,15 +86,20 @@ def part_people(
             for j in others[1:]:
                 np.maximum(most, _seen_from(either[j], centers_px, sides_px, i, j), out=most)
             shares[i] = claims[i] / (claims[i] + most + 1e-9)
-            # The share is the probability that the limb there is this person's; its power 1.5 parts more of them.
-            now[i] = whole[i] * shares[i] * np.sqrt(shares[i])
+            now[i] = _weighted(coarse[i], shares[i])
     out = points_px.copy()
     rows = list(rivals)
-    found = decode_heatmaps(np.stack([now[i].transpose(2, 0, 1) for i in rows]), 1.0)
+    shares = {i: cv2.resize(shares[i], whole[i].shape[1::-1], interpolation=cv2.INTER_LINEAR) for i in rows}
+    found = decode_heatmaps(np.stack([_weighted(whole[i], shares[i]).transpose(2, 0, 1) for i in rows]), 1.0)
     out[rows, :, :2] = centers_px[rows, None] + (found[..., :2] - 0.5) * sides_px[rows, None, None]
     for row, places in zip(rows, found, strict=True):
         out[row, :, 2] = _confidence(whole[row], shares[row], places)
     return out
+
+
+def _weighted(heatmaps: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    # The share is the probability that the limb there is this person's; its power 1.5 parts more of them.
+    return heatmaps * shares * np.sqrt(shares)
 
 
 def _confidence(whole: np.ndarray, shares: np.ndarray, places: np.ndarray) -> np.ndarray:

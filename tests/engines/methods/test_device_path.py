@@ -237,8 +237,8 @@ def test_the_locator_finds_the_same_people(frame):
         found = DeviceLocator(network, device).detect(DevicePicture(pixels=pixels, width=image.shape[1]))
         size = network.inputs[0].shape[1]
         wanted = Locator(network, size).detect(image)
-    # Without those at the limit, which rounding lets in or keeps out.
-    found, wanted = (boxes[boxes[:, 4] >= MIN_SCORE + 0.05] for boxes in (found, wanted))
+    # Without those near the limit, which rounding lets in or keeps out.
+    found, wanted = (boxes[boxes[:, 4] >= MIN_SCORE + 0.1] for boxes in (found, wanted))
     assert len(found) == len(wanted) >= 2
     # In the picture's order: scores that are nearly equal may change places.
     found, wanted = (boxes[boxes[:, 0].argsort()] for boxes in (found, wanted))
@@ -247,7 +247,7 @@ def test_the_locator_finds_the_same_people(frame):
 
 def test_too_little_memory_halves_the_batch_and_says_so(engines, requests, plain, caplog):
     """A device with room for some of the batches alone."""
-    device = HostDevice(memory=9_000_000)
+    device = HostDevice(memory=16_000_000)
     with caplog.at_level(logging.WARNING):
         path = DevicePath(*engines, load_body(), device, mirror=False, most_people=16)
     assert path.most_people in (4, 8)
