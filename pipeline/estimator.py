@@ -10,7 +10,6 @@ import numpy as np
 
 from engines.body import BodyModel
 from engines.camera import Intrinsics
-from engines.estimate import BodyEstimate
 from engines.locator import Locator
 from engines.methods import WEIGHTS, CropRequest, Method, create_method
 from engines.methods.span import span
@@ -115,16 +114,18 @@ class Estimator:
         spans, self._spans_after = self._spans_after, {}
         located = [self._locate(frame, spans) for frame in frames]
         with span(spans, "track"):
-            requests = [
-                self._request(frame, target)
+            asked = [
+                [self._request(frame, target) for target in targets]
                 for frame, (_, targets) in zip(frames, located, strict=True)
-                for target in targets
             ]
-        estimates = iter(self._estimates(requests, frames, [len(targets) for _, targets in located], spans))
+        answers = iter(self._method.estimate([request for own in asked for request in own], spans))
         results = []
-        for frame, (tracker, targets) in zip(frames, located, strict=True):
+        for frame, requests, (tracker, targets) in zip(frames, asked, located, strict=True):
+            estimates = [next(answers) for _ in requests]
+            if frame.unrelated and self._look_again:
+                estimates = look_again(lambda again: self._method.estimate(again, spans), requests, estimates)
             with span(spans, "track"):
-                found = {target.track_id: next(estimates) for target in targets}
+                found = {target.track_id: estimate for target, estimate in zip(targets, estimates, strict=True)}
                 for track_id, estimate in found.items():
                     sure = estimate.score >= SURE_SCORE
                     extent_px = frame.intrinsics.project(estimate.joints) if sure else None
@@ -184,19 +185,6 @@ class Estimator:
             alone=frame.unrelated,
             time_s=frame.pts_s,
         )
-
-    def _estimates(
-        self, requests: list[CropRequest], frames: list[Frame], counts: list[int], spans: dict[str, float]
-    ) -> list[BodyEstimate]:
-        """Of the requests of all ``frames``, one frame's ``counts`` after the other's."""
-        found = self._method.estimate(requests, spans)
-        start = 0
-        for frame, count in zip(frames, counts, strict=True):
-            if frame.unrelated and self._look_again:
-                rows = slice(start, start + count)
-                found[rows] = look_again(lambda asked: self._method.estimate(asked, spans), requests[rows], found[rows])
-            start += count
-        return found
 
     def _smooth(self, frame: Frame, raw: tuple[TrackedBody, ...]) -> tuple[TrackedBody, ...]:
         return tuple(

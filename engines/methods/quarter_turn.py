@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from engines.body.rotations import rotation_matrices, rotation_vectors
-from engines.camera import Intrinsics
 from engines.estimate import BodyEstimate
 from engines.methods.evidence import CropRequest
 
@@ -27,15 +26,23 @@ def turned_picture(image: np.ndarray, turns: int) -> np.ndarray:
     return image if code is None else cv2.rotate(image, code)
 
 
+def turned_points(points: np.ndarray, size: tuple[int, int], turns: int) -> np.ndarray:
+    """Points (..., 2) of a picture of ``size`` (width, height) -> of the picture as `turned_picture` gives it."""
+    x, y = points[..., 0], points[..., 1]
+    width, height = size
+    return np.stack(((x, y), (y, width - x), (width - x, height - y), (height - y, x))[turns], -1)
+
+
 def turned_request(request: CropRequest, picture: np.ndarray, turns: int) -> CropRequest:
     """The request in ``picture``, its own image as `turned_picture` gives it for ``turns``."""
     height, width = request.image.shape[:2]
-    center, camera = request.center_px, request.intrinsics
-    for _ in range(turns):
-        center = np.array([center[1], width - center[0]])
-        camera = Intrinsics(fx=camera.fy, fy=camera.fx, cx=camera.cy, cy=width - camera.cx, assumed=camera.assumed)
-        height, width = width, height
-    return replace(request, image=picture, center_px=center, intrinsics=camera)
+    camera = request.intrinsics
+    places = np.array([request.center_px, (camera.cx, camera.cy)])
+    center, (cx, cy) = turned_points(places, (width, height), turns)
+    fx, fy = (camera.fx, camera.fy) if turns % 2 == 0 else (camera.fy, camera.fx)
+    return replace(
+        request, image=picture, center_px=center, intrinsics=replace(camera, fx=fx, fy=fy, cx=float(cx), cy=float(cy))
+    )
 
 
 def turned_back(estimate: BodyEstimate, size: tuple[int, int], turns: int) -> BodyEstimate:
@@ -44,10 +51,8 @@ def turned_back(estimate: BodyEstimate, size: tuple[int, int], turns: int) -> Bo
         return estimate
     back = np.linalg.matrix_power(_QUARTER, turns).T
     points = estimate.points_px.copy()
-    width, height = size if turns % 2 == 0 else size[::-1]
-    for _ in range(turns):  # each undoes one: (x, y) of a picture w x h was (h - y, x) in one h x w
-        points[:, :2] = np.stack([height - points[:, 1], points[:, 0]], 1)
-        width, height = height, width
+    # Turned on until the circle is full.
+    points[:, :2] = turned_points(points[:, :2], size if turns % 2 == 0 else size[::-1], 4 - turns)
     pose = estimate.pose.copy()
     pose[0] = rotation_vectors(back @ rotation_matrices(pose[:1]))[0]
     surface = estimate.surface

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from engines.methods.quarter_turn import turned_picture, turned_points
 from engines.training.augment import distort_colours, warp
 from engines.training.cutouts import Cutouts
 from engines.training.photos.tar_shards import OPEN_CLASSES, iterate_photos
@@ -52,13 +54,18 @@ def load_photos(
     folders: tuple[str, ...] = ("coco_people", "people", "backgrounds"),
 ) -> list[Photo]:
     """All photographs of people and of backgrounds, in memory."""
-    photos = []
-    for folder in folders:
-        for image, record in iterate_photos(shared / "data" / folder, split, licence_classes):
-            boxes = np.array([person["box_xyxy"] for person in record["people"]], np.float32).reshape(-1, 4)
-            ignore = np.array([b[:4] for b in record.get("ignore_xyxy_score", [])], np.float32).reshape(-1, 4)
-            photos.append(Photo(image, boxes, ignore))
-    return photos
+    return [
+        Photo(image, *boxes_of(record))
+        for folder in folders
+        for image, record in iterate_photos(shared / "data" / folder, split, licence_classes)
+    ]
+
+
+def boxes_of(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (N, 4) of the labelled people of a photograph's record, and (M, 4) of those without labels."""
+    boxes = np.array([person["box_xyxy"] for person in record["people"]], np.float32).reshape(-1, 4)
+    ignore = np.array([row[:4] for row in record.get("ignore_xyxy_score", [])], np.float32).reshape(-1, 4)
+    return boxes, ignore
 
 
 def paint_targets(boxes: np.ndarray, ignore: np.ndarray, cells: int) -> tuple[np.ndarray, ...]:
@@ -142,13 +149,12 @@ def place(
 
 def quarter_turned(photo: Photo, turns: int) -> Photo:
     """A photograph turned counter-clockwise by ``turns`` times 90 degrees, its boxes with it."""
-    for _ in range(turns):
-        width = photo.image.shape[1]
-        boxes, ignore = (
-            np.stack([b[:, 1], width - b[:, 2], b[:, 3], width - b[:, 0]], 1) for b in (photo.boxes, photo.ignore)
-        )
-        photo = Photo(np.rot90(photo.image), boxes, ignore)
-    return Photo(np.ascontiguousarray(photo.image), photo.boxes, photo.ignore)
+    height, width = photo.image.shape[:2]
+    boxes, ignore = (
+        np.sort(turned_points(boxes.reshape(-1, 2, 2), (width, height), turns), axis=1).reshape(-1, 4)
+        for boxes in (photo.boxes, photo.ignore)
+    )
+    return Photo(turned_picture(photo.image, turns), boxes, ignore)
 
 
 def draw_locator_batch(

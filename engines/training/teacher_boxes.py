@@ -45,7 +45,10 @@ class TeacherBoxes(StoredArrays):
                 raise ValueError(f"{path} holds boxes of {len(found.counts)} photographs, not {len(photos)}: delete it")
             return found
         teacher = NanoDet(teachers, threads)
-        seen = [teacher(photo.image, POSSIBLE) for photo in tqdm(photos, desc="NanoDet")]
+        nobody = np.zeros((0, 5), np.float32)
+        seen = [
+            teacher(photo.image, POSSIBLE) if _has_people(photo) else nobody for photo in tqdm(photos, desc="NanoDet")
+        ]
         found = cls(np.array([len(boxes) for boxes in seen], np.int32), np.concatenate(seen).astype(np.float32))
         path.parent.mkdir(parents=True, exist_ok=True)
         found.save(path)
@@ -55,9 +58,13 @@ class TeacherBoxes(StoredArrays):
         """The photographs with these boxes among theirs; those without any people stay as they are."""
         parts = np.split(self.boxes, np.cumsum(self.counts)[:-1])
         return [
-            with_teacher(photo, boxes) if len(photo.boxes) or len(photo.ignore) else photo
+            with_teacher(photo, boxes) if _has_people(photo) else photo
             for photo, boxes in zip(photos, parts, strict=True)
         ]
+
+
+def _has_people(photo: Photo) -> bool:
+    return len(photo.boxes) + len(photo.ignore) > 0
 
 
 def with_teacher(photo: Photo, boxes: np.ndarray) -> Photo:

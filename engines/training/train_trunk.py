@@ -39,10 +39,11 @@ def batch_loss(
     size = batch.images.shape[1]
     images = torch.from_numpy(batch.images).to(device).permute(0, 3, 1, 2).to(memory_format=torch.channels_last)
     points, depth, parts = (torch.from_numpy(x).to(device) for x in (batch.points, batch.depth, batch.parts))
+    deep = torch.isfinite(depth).any(1)
     with torch.autocast(device.type, torch.bfloat16):
         # Photographs know no depth and not all points: what nobody asks for is not computed.
-        output = trunk(images.float(), depth_rows=torch.isfinite(depth).any(1))
-    depth = depth[torch.isfinite(depth).any(1)]
+        output = trunk(images.float(), depth_rows=deep)
+    depth = depth[deep]
     known = points[..., 2] > 0
     target, weight = heatmap_targets(points[known], size // 4, size)
     shares = np.linspace(*POINT_WEIGHTS, len(output.heatmaps))

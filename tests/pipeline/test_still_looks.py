@@ -13,8 +13,8 @@ SIZE = (120, 80)
 
 
 class Reader:
-    """Finds a square of four corner points around the white spot, surer the nearer the spot is to ``up`` of it the
-    black one lies: sure only where the picture is turned so that black is above white."""
+    """Finds a square of four corner points around the white spot; sure only where the picture is turned so that the
+    black spot lies above the white one."""
 
     def __init__(self) -> None:
         self.asked: list[CropRequest] = []
@@ -32,10 +32,14 @@ class Reader:
         points = np.zeros((41, 3), np.float32)
         points[:4, :2], points[:4, 2] = corners, 0.9
         return BodyEstimate(
-            pose=np.zeros((24, 3), np.float32), betas=np.zeros(10, np.float32), quality=1.0,
-            translation=np.array([0, 0, 3], np.float32), joints=np.zeros((24, 3), np.float32),
-            points_px=points, score=0.9 if upright else 0.4,
-        )  # fmt: skip
+            pose=np.zeros((24, 3), np.float32),
+            betas=np.zeros(10, np.float32),
+            quality=1.0,
+            translation=np.array([0, 0, 3], np.float32),
+            joints=np.zeros((24, 3), np.float32),
+            points_px=points,
+            score=0.9 if upright else 0.4,
+        )
 
 
 def marked(turns: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,26 +18,22 @@ import cv2
 import numpy as np
 
 from engines.metrics import AREA_OF_BOX, oks
+from engines.training.evaluate.clips import record_clip
 from engines.training.evaluate.locator import MIN_HEIGHT_PX
 from engines.training.evaluate.pose_log import read_pose_log
 from engines.training.evaluate.teachers import KeypointTeacher
+from engines.training.locator_batches import Photo, boxes_of
 from engines.training.photos.tar_shards import iterate_photos
 
 MIN_LABELS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Photograph:
-    """A photograph of N labelled people."""
+class Photograph(Photo):
+    """A photograph with the points of its N people."""
 
-    image: np.ndarray
-    """(H, W, 3) uint8 RGB."""
     points: np.ndarray
     """(N, 17, 3) float64: x, y in pixels and 1, or 0 where not labelled."""
-    boxes: np.ndarray
-    """(N, 4) x0 y0 x1 y1 pixels."""
-    ignore: np.ndarray
-    """(M, 4) boxes of people without labels."""
 
     @property
     def counted(self) -> np.ndarray:
@@ -76,9 +70,7 @@ def load_photographs(shared: Path, split: str = "val") -> list[Photograph]:
     for image, record in iterate_photos(shared / "data" / "coco_people", split):
         points = np.array([person["keypoints"] for person in record["people"]], float)
         points[..., 2] = points[..., 2] > 0
-        boxes = np.array([person["box_xyxy"] for person in record["people"]], float)
-        ignore = np.array([row[:4] for row in record.get("ignore_xyxy_score", [])], float).reshape(-1, 4)
-        photographs.append(Photograph(image, points, boxes, ignore))
+        photographs.append(Photograph(image, *boxes_of(record), points))
     return photographs
 
 
@@ -91,11 +83,7 @@ def run_program(photographs: Sequence[Photograph], folder: Path, flags: Sequence
         if not cv2.imwrite(str(path), photograph.image[..., ::-1]):
             raise OSError(f"could not write {path}")
     log = folder / "photographs.mcap"
-    log.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "run_stream", "--source", str(pictures), "--record", str(log), "--quiet", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    record_clip(pictures, log, ["--quiet", *flags])
     frames = read_pose_log(log)
     return [
         Found(

@@ -15,9 +15,12 @@ from kernels.decode_heatmaps import decode_heatmaps
 CELLS = 48
 LEFT_KNEE, RIGHT_KNEE = POINT_NAMES.index("left_knee"), POINT_NAMES.index("right_knee")
 REQUEST = CropRequest(
-    image=np.zeros((2, 2, 3), np.uint8), center_px=np.array([320.0, 240.0]), side_px=200.0,
-    intrinsics=Intrinsics.from_fov(640, 480), person="she",
-)  # fmt: skip
+    image=np.zeros((2, 2, 3), np.uint8),
+    center_px=np.array([320.0, 240.0]),
+    side_px=200.0,
+    intrinsics=Intrinsics.from_fov(640, 480),
+    person="she",
+)
 
 
 def bump(x: float, y: float) -> np.ndarray:
@@ -48,9 +51,14 @@ def estimate(depth_m: float, x: float = 0.0, score: float = 0.8) -> BodyEstimate
     points = np.full((NUM_POINTS, 3), score, np.float32)
     points[:, :2] = REQUEST.intrinsics.project(joints[[12]])
     return BodyEstimate(
-        pose=np.zeros((24, 3)), betas=np.zeros(10), translation=joints[0], joints=joints, points_px=points,
-        score=score, quality=0.5,
-    )  # fmt: skip
+        pose=np.zeros((24, 3)),
+        betas=np.zeros(10),
+        translation=joints[0],
+        joints=joints,
+        points_px=points,
+        score=score,
+        quality=0.5,
+    )
 
 
 def follow(facing: Facing, seen, depths_m, start_s: float = 0.0, step_s: float = 0.1, **told) -> np.ndarray:

@@ -39,9 +39,15 @@ def test_a_body_seen_in_the_turned_picture_is_the_body(turns):
     points[:24, :2] = turned.intrinsics.project(joints)
     vertices = joints[:3].copy()
     seen = BodyEstimate(
-        pose=pose[0], betas=betas[0], translation=place[0], joints=joints, points_px=points, score=1, quality=1,
+        pose=pose[0],
+        betas=betas[0],
+        translation=place[0],
+        joints=joints,
+        points_px=points,
+        score=1,
+        quality=1,
         surface=Surface(vertices=vertices, faces=np.zeros((1, 3), np.int32)),
-    )  # fmt: skip
+    )
     back = turned_back(seen, (90, 60), turns)
     assert np.abs(back.points_px[:24, :2] - CAMERA.project(back.joints)).max() < 1e-3
     again = body.forward(back.pose[None], back.betas[None], back.translation[None]).joints[0]

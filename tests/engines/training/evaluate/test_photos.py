@@ -15,7 +15,7 @@ def people(*left_px: float) -> np.ndarray:
 
 def photograph(*left_px: float) -> Photograph:
     boxes = np.array([(x, 0, x + 100, 200) for x in left_px], float)
-    return Photograph(np.zeros((200, 900, 3), np.uint8), people(*left_px), boxes, np.zeros((0, 4)))
+    return Photograph(np.zeros((200, 900, 3), np.uint8), boxes, np.zeros((0, 4)), people(*left_px))
 
 
 def test_perfect_bodies_score_one_and_a_missed_person_nothing():
