@@ -58,7 +58,8 @@ def squares(frame, side_of):
     picture, boxes = frame
     made = []
     for box in boxes:
-        for shift in ((0, 0), (8, -6), (-4, 8)):
+        # Not (0, 0): there the lifter network, which is not under test, answers 6e-4 apart for points 2e-7 apart.
+        for shift in ((2, 1), (8, -6), (-4, 8)):
             center = np.round((box[:2] + box[2:]) / 2) + shift
             made.append(
                 CropRequest(
@@ -134,8 +135,7 @@ def plain(engines, requests):
 
 def nearly_the_same(found, wanted):
     for one, other in zip(found, wanted, strict=True):
-        # Part of the distance: with the weights of 256 px the twin's float32 places one body 0.02 % farther.
-        np.testing.assert_allclose(one.joints, other.joints, atol=METRES, rtol=4e-4)
+        np.testing.assert_allclose(one.joints, other.joints, atol=METRES, rtol=1e-4)
         np.testing.assert_allclose(one.points_px, other.points_px, atol=0.01)
         np.testing.assert_allclose(one.betas, other.betas, atol=1e-3)
         assert one.score == pytest.approx(other.score, abs=1e-4)
