@@ -18,7 +18,17 @@ class Surface:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BodyEstimate:
+class Sighting:
+    """What the networks see where somebody may be."""
+
+    points_px: np.ndarray
+    """(41, 3) float32: x, y in pixels of the source image, confidence 0..1; in the order of `POINT_NAMES`."""
+    score: float
+    """0..1: how sure the networks are that a person is here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyEstimate(Sighting):
     """Pose, shape and place of one body, with the evidence in the image it rests on."""
 
     pose: np.ndarray
@@ -30,10 +40,6 @@ class BodyEstimate:
     """(3,) float32, metres, camera frame: the pelvis joint."""
     joints: np.ndarray
     """(24, 3) float32, metres, camera frame."""
-    points_px: np.ndarray
-    """(41, 3) float32: x, y in pixels of the source image, confidence 0..1; in the order of `POINT_NAMES`."""
-    score: float
-    """0..1: how sure the networks are that a person is here."""
     quality: float
     """0..1: how well the body agrees with what the trunk saw, see `engines.methods.quality`; NaN where it saw points
     alone or nothing."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engines.body import BodyModel
-from engines.estimate import BodyEstimate
+from engines.estimate import BodyEstimate, Sighting
 from engines.methods import METHODS, CropRequest, Method, create_method
 from engines.runtime import EngineError
 from pipeline.config import MIRROR, RunConfig, suggest
@@ -67,6 +67,12 @@ class SideBySide:
             self.efforts[name].add(len(requests), time.perf_counter() - started, own)
             self.found[name] = {request.person: body for request, body in zip(requests, bodies, strict=True)}
         return list(self.found[self.leader].values()) if requests else []
+
+    def look(
+        self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]
+    ) -> list[Sighting]:
+        """See `engines.methods.Method.look`: every method makes a body of everybody, so that efforts compare."""
+        return list(self.estimate(requests, spans_ms))
 
     def forget_efforts(self) -> None:
         """The warm-up does not count."""

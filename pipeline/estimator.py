@@ -10,6 +10,7 @@ import numpy as np
 
 from engines.body import BodyModel
 from engines.camera import Intrinsics
+from engines.estimate import BodyEstimate, Sighting
 from engines.locator import Locator
 from engines.methods import WEIGHTS, CropRequest, Method, create_method
 from engines.methods.span import span
@@ -118,18 +119,25 @@ class Estimator:
                 [self._request(frame, target) for target in targets]
                 for frame, (_, targets) in zip(frames, located, strict=True)
             ]
-        answers = iter(self._method.estimate([request for own in asked for request in own], spans))
+        least = [
+            0.0 if frame.unrelated else target.least_score
+            for frame, (_, targets) in zip(frames, located, strict=True)
+            for target in targets
+        ]
+        answers = iter(self._method.look([request for own in asked for request in own], least, spans))
         results = []
         for frame, requests, (tracker, targets) in zip(frames, asked, located, strict=True):
-            estimates = [next(answers) for _ in requests]
+            seen: dict[int, Sighting] = {target.track_id: next(answers) for target in targets}
+            found = {track_id: one for track_id, one in seen.items() if isinstance(one, BodyEstimate)}
             if frame.unrelated and self._look_again:
-                estimates = look_again(lambda again: self._method.estimate(again, spans), requests, estimates)
+                again = look_again(lambda more: self._method.estimate(more, spans), requests, list(found.values()))
+                found = dict(zip(found, again, strict=True))
+                seen = dict(found)
             with span(spans, "track"):
-                found = {target.track_id: estimate for target, estimate in zip(targets, estimates, strict=True)}
-                for track_id, estimate in found.items():
-                    sure = estimate.score >= SURE_SCORE
-                    extent_px = frame.intrinsics.project(estimate.joints) if sure else None
-                    tracker.update(track_id, estimate.points_px, estimate.score, extent_px)
+                for track_id, one in seen.items():
+                    body = found.get(track_id)
+                    extent_px = frame.intrinsics.project(body.joints) if body and body.score >= SURE_SCORE else None
+                    tracker.update(track_id, one.points_px, one.score, extent_px)
                 raw = tuple(
                     TrackedBody(track_id=person.track_id, box_xyxy=person.box, estimate=found[person.track_id])
                     for person in tracker.finish()

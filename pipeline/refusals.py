@@ -2,8 +2,9 @@
 
 The locator's threshold is low, so that it proposes a coat on a stand whenever it looks; each proposal costs a crop and
 a run of the trunk. A place that was refused is left alone for a while, twice as long each time it is refused again, and
-looked at before that where the locator has become clearly surer: then somebody may have come to stand there. People
-whom the trunk half recognises are not refused in this sense; they are asked for again at the next detection.
+looked at before that where the locator has become clearly surer: then somebody may have come to stand there. Where the
+trunk half recognises somebody the pause stays as short as the first. Who was followed and lost is looked for by the
+same rule.
 """
 
 from __future__ import annotations
@@ -41,11 +42,12 @@ class RefusedPlaces:
         """Forget all: what comes now is another picture."""
         self._refusals.clear()
 
-    def add(self, box: np.ndarray, score: float, now_s: float) -> None:
-        """The trunk saw nobody in ``box``, of which the locator was sure by ``score``."""
+    def add(self, box: np.ndarray, score: float, now_s: float, *, clearly: bool = True) -> None:
+        """The trunk saw nobody in ``box``, of which the locator was sure by ``score``, or not ``clearly`` somebody."""
         pause_s = FIRST_PAUSE_S
         for refusal in self._at(box):
-            pause_s = max(pause_s, min(2 * refusal.pause_s, LONGEST_PAUSE_S))
+            if clearly:
+                pause_s = max(pause_s, min(2 * refusal.pause_s, LONGEST_PAUSE_S))
             self._refusals.remove(refusal)
         self._refusals.append(_Refusal(np.array(box, np.float32), score, now_s, pause_s))
 

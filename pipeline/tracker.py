@@ -34,7 +34,7 @@ from pipeline.person_box import (
     person_box,
     visible_fraction,
 )
-from pipeline.person_score import person_score
+from pipeline.person_score import least_estimate, person_score
 from pipeline.refusals import CLEARLY_NOBODY, RefusedPlaces
 from pipeline.tracker_settings import TrackerSettings
 from pipeline.types import Frame
@@ -72,6 +72,8 @@ class TrackState:
     phase: Literal["new", "followed", "lost"]
     unseen_s: float
     """Time since this person was last seen."""
+    least_score: float
+    """With an estimate that scores less, nobody is there."""
 
 
 @dataclass(slots=True, eq=False)
@@ -101,8 +103,9 @@ class _Track:
             self.points = self.points + shift.astype(self.points.dtype)
         self.motion = motion
 
-    def state(self, now_s: float) -> TrackState:
-        return TrackState(self.track_id, self.motion.box, self.phase, now_s - self.seen_s)
+    def state(self, now_s: float, least_person_score: float = 0.0) -> TrackState:
+        least = least_estimate(least_person_score, self.support)
+        return TrackState(self.track_id, self.motion.box, self.phase, now_s - self.seen_s, least)
 
 
 class Tracker:
@@ -173,7 +176,12 @@ class Tracker:
 
     def targets(self) -> tuple[TrackState, ...]:
         """Whom to look at in this frame: at most `max_people`, oldest first."""
-        return tuple(track.state(self._now_s) for track in self._tracks if track.phase != "lost")
+        frame = self._current_frame()
+        return tuple(
+            track.state(self._now_s, self._least_person_score(track, frame))
+            for track in self._tracks
+            if track.phase != "lost"
+        )
 
     def update(self, track_id: int, points_px: np.ndarray, score: float, extent_px: np.ndarray | None = None) -> None:
         """What the networks saw in the crop of a target: points (P, 3) x, y, confidence, and their score 0..1.
@@ -188,18 +196,18 @@ class Tracker:
             raise ValueError(f"points_px has shape {points_px.shape}, it must be (points, 3): x, y, confidence")
         frame = self._current_frame()
         settings = self.settings
-        newcomer = settings.still_new_score if frame.unrelated else settings.min_new_score
         box = person_box(points_px) if np.isfinite(points_px).all() else None
         if box is not None and extent_px is not None:
             box = enclosing_box(box, extent_px, *frame.size)
         if (
             box is None
-            or person_score(score, track.support) < (newcomer if track.phase == "new" else settings.min_score)
+            or person_score(score, track.support) < self._least_person_score(track, frame)
             or np.sort(points_px[:, 2])[-_EVIDENCE_POINTS:].mean() < settings.min_confidence
             or visible_fraction(box, *frame.size) < _VISIBLE
         ):
-            if track.phase == "new" and track.proposed is not None and score < CLEARLY_NOBODY:
-                self._refused.add(track.proposed[:4], float(track.proposed[4]), self._now_s)
+            if track.proposed is not None and not frame.unrelated:
+                clearly = score < CLEARLY_NOBODY
+                self._refused.add(track.proposed[:4], float(track.proposed[4]), self._now_s, clearly=clearly)
             self._lose(track)
         else:
             track.measured, track.measured_box = np.asarray(points_px, np.float32), box
@@ -220,6 +228,11 @@ class Tracker:
         self._remember_colours(seen, frame)
         self._frame = None
         return tuple(track.state(self._now_s) for track in seen)
+
+    def _least_person_score(self, track: _Track, frame: Frame) -> float:
+        if track.phase != "new":
+            return self.settings.min_score
+        return self.settings.still_new_score if frame.unrelated else self.settings.min_new_score
 
     def _new_id(self) -> int:
         self._unpublished = sorted(number for number in self._unpublished if number > self._highest_published)
@@ -259,12 +272,14 @@ class Tracker:
         lost = [track for track in self._tracks if track.phase == "lost"]
         if not lost or not len(boxes):
             return list(range(len(boxes)))
+        held = np.array([self._held(one) for one in found])
         reach = np.array([_REACH + _REACH_PER_S * (self._now_s - track.seen_s) for track in lost])
         costs = box_costs(np.stack([track.motion.box for track in lost]), boxes, reach)
         for row, track in enumerate(lost):
             for column, seen in enumerate(colours):
                 distance = colour_distance(track.colours, seen)
                 costs[row, column] += FORBIDDEN if distance > _OTHER_CLOTHES else _COLOUR_WEIGHT * distance
+        costs[:, held] = FORBIDDEN
         pairs = assign(costs)
         for row, column in pairs:
             track = lost[row]
@@ -276,9 +291,13 @@ class Tracker:
 
     def _worth_a_look(self, found: np.ndarray, strangers: list[int]) -> list[int]:
         """Leaves out places refused not long ago, and all but the surest of those of whom the locator is unsure."""
-        asked = [i for i in strangers if not self._refused.hold(found[i, :4], float(found[i, 4]), self._now_s)]
+        asked = [i for i in strangers if found[i, 4] >= self.settings.min_stranger_score and not self._held(found[i])]
         sure = sum(float(found[i, 4]) >= SURE_DETECTION for i in asked)
         return asked[: sure + self.settings.max_doubtful]
+
+    def _held(self, detection: np.ndarray) -> bool:
+        """Whether the trunk refused the place of a detection (5,) not long ago."""
+        return self._refused.hold(detection[:4], float(detection[4]), self._now_s)
 
     def _keep_largest(self, boxes: np.ndarray, strangers: list[int]) -> list[int]:
         """Drops whom strangers outsize where there are too many; returns the strangers to follow."""

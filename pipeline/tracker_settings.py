@@ -24,6 +24,8 @@ class TrackerSettings:
     max_age_s: float = 1.5
     """How long a lost person is remembered."""
     min_detection_score: float = 0.15
+    min_stranger_score: float = 0.17
+    """The same for those who are looked at in videos: less sure ones would need a body of a score of 0.95 to stay."""
     still_detection_score: float = MIN_SCORE
     """The same in pictures that stand alone."""
     min_new_score: float = NEW
@@ -45,7 +47,14 @@ class TrackerSettings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} is {value}, it must be a time of at least 0 s")
-        shares = ("min_detection_score", "still_detection_score", "min_new_score", "still_new_score", "min_score")
+        shares = (
+            "min_detection_score",
+            "min_stranger_score",
+            "still_detection_score",
+            "min_new_score",
+            "still_new_score",
+            "min_score",
+        )
         for name in (*shares, "min_confidence", "duplicate_similarity"):
             value = getattr(self, name)
             if not 0 <= value <= 1:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 from engines.body import BodyModel
-from engines.estimate import BodyEstimate
+from engines.estimate import BodyEstimate, Sighting
 from engines.methods.evidence import CropRequest, EvidenceReader
 from engines.runtime.engine import Precision, Runtime
 
@@ -24,7 +25,7 @@ METHODS = {
 FROM_POINTS = frozenset({"bilayer", "ordinal", "smplr", "smplify"})
 """Methods that can do with image points alone."""
 
-__all__ = ["METHODS", "WEIGHTS", "BodyEstimate", "CropRequest", "Method", "create_method"]
+__all__ = ["METHODS", "WEIGHTS", "BodyEstimate", "CropRequest", "Method", "Sighting", "create_method"]
 
 
 class Method(Protocol):
@@ -35,6 +36,11 @@ class Method(Protocol):
 
     def estimate(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> list[BodyEstimate]:
         """One body per request, in their order. Adds the milliseconds of its stages to ``spans_ms``."""
+
+    def look(
+        self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]
+    ) -> list[Sighting]:
+        """Like `estimate`, but of those who score less than their ``least_scores`` a body need not be made."""
 
     def close(self) -> None:
         """Let go of the engines."""

@@ -3,19 +3,21 @@ there."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from engines.body import BodyModel
 from engines.device_locator import DeviceLocator
 from engines.device_pictures import DevicePictures
-from engines.estimate import BodyEstimate
+from engines.estimate import BodyEstimate, Sighting
 from engines.fitting.consistency import Consistency
 from engines.methods import WEIGHTS
 from engines.methods.device_path import DevicePath
 from engines.methods.evidence import CropRequest
 from engines.methods.point_networks import open_point_network, pulled
 from engines.methods.span import span
-from engines.methods.trunk_method import to_estimates
+from engines.methods.trunk_method import published_points, to_estimates
 from engines.runtime import EngineUnavailable, load_engine
 from engines.runtime.engine import Engine, Precision, Runtime
 from kernels.cuda_device import first_gpu
@@ -81,7 +83,13 @@ class DeviceMethod:
                     *found, self._consistency, self._body, seen.points_px, seen.depth_m, intrinsics, centers
                 )
         with span(spans_ms, "quality"):
-            return to_estimates(bodies, seen.points_px, seen.silhouette_iou, requests)
+            return to_estimates(bodies, published_points(seen.points_px), seen.silhouette_iou, requests)
+
+    def look(
+        self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]
+    ) -> list[Sighting]:
+        """See `engines.methods.Method.look`: to ask the device for scores would take longer than to make bodies."""
+        return list(self.estimate(requests, spans_ms))
 
     def close(self) -> None:
         """See `engines.methods.Method.close`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -36,6 +36,8 @@ class CropRequest:
     """Who it is from frame to frame, for methods that start from their last estimate; None: unknown."""
     alone: bool = False
     """The picture stands alone: no next one will mend what is misread in this one, so it is read more closely."""
+    scales: tuple[float, ...] = ()
+    """Squares so many times as large are read too, and the points averaged: as many more looks."""
     time_s: float = 0.0
     """When the picture was taken, on a clock of its own per person."""
 
@@ -57,6 +59,19 @@ class Evidence:
     outputs: dict[str, np.ndarray]
     """The network's outputs as they came; of the trunk: `heatmaps` (B, 41, S/4, S/4), `parts` (B, 16, S/4, S/4) and
     others."""
+
+    def of(self, rows: list[int]) -> Evidence:
+        """Of some of the crops alone."""
+        if rows == list(range(len(self.points_px))):
+            return self
+        return Evidence(
+            points_px=self.points_px[rows],
+            depth_m=self.depth_m[rows],
+            person=None if self.person is None else self.person[rows],
+            features=None if self.features is None else self.features[rows],
+            crops=self.crops[rows],
+            outputs={name: values[rows] for name, values in self.outputs.items()},
+        )
 
 
 class EvidenceReader(Protocol):
@@ -102,6 +117,17 @@ def read_trunk(outputs: dict[str, np.ndarray], crops: np.ndarray, requests: list
         crops=crops,
         outputs=outputs,
     )
+
+
+def averaged(looks: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Points (41, 3) in source pixels and depths (41,) of one person in several looks -> the same, averaged: places by
+    the cube of their confidences, which leaves out looks that saw something else."""
+    points, depths = (np.stack(values) for values in zip(*looks, strict=True))
+    weights = np.maximum(points[..., 2], 1e-4) ** 3
+    weights /= weights.sum(0)
+    together = (points * weights[..., None]).sum(0)
+    together[:, 2] = points[..., 2].mean(0)
+    return together, (depths * weights).sum(0)
 
 
 def with_mirror(crops: np.ndarray) -> np.ndarray:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
 from engines.body import BodyModel
-from engines.estimate import BodyEstimate
+from engines.estimate import BodyEstimate, Sighting
 from engines.keypoints import NUM_COCO
 from engines.methods.bodies import OUTLINE_LEVEL, Bodies
-from engines.methods.evidence import CropRequest, Evidence, EvidenceReader, TrunkReader
+from engines.methods.evidence import CropRequest, Evidence, EvidenceReader, TrunkReader, averaged
 from engines.methods.facing import Facing
 from engines.methods.quality import body_quality
 from engines.methods.span import span
@@ -74,8 +76,33 @@ class TrunkMethod:
 
     def estimate(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> list[BodyEstimate]:
         """See `engines.methods.Method.estimate`."""
+        seen = self.look(requests, [-math.inf] * len(requests), spans_ms)
+        return [found for found in seen if isinstance(found, BodyEstimate)]
+
+    def look(
+        self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]
+    ) -> list[Sighting]:
+        """See `engines.methods.Method.look`."""
         if not requests:
             return []
+        evidence = self._closely(self._see(requests, spans_ms), requests, spans_ms)
+        points = published_points(evidence.points_px)
+        seen = [Sighting(points_px=own, score=score_of(own)) for own in points]
+        rows = [row for row, least in enumerate(least_scores) if not seen[row].score < least]
+        if not rows:
+            return seen
+        evidence, requests = evidence.of(rows), [requests[row] for row in rows]
+        with span(spans_ms, "lift"):
+            bodies = self._lifter(evidence, requests)
+        with span(spans_ms, "quality"):
+            ious = self._silhouette_ious(bodies, evidence, requests)
+            estimates = to_estimates(bodies, points[rows], ious, requests)
+        self._facing.place(requests, estimates)
+        for row, estimate in zip(rows, estimates, strict=True):
+            seen[row] = estimate
+        return seen
+
+    def _see(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> Evidence:
         with span(spans_ms, "crop"):
             crops = self._trunk.crops(requests)
         with span(spans_ms, "trunk"):
@@ -83,14 +110,22 @@ class TrunkMethod:
         with span(spans_ms, "decode_points"):
             if "heatmaps" in outputs:
                 outputs = outputs | {"heatmaps": self._facing.settle(outputs["heatmaps"], requests)}
-            evidence = self._trunk.read(outputs, crops, requests)
-        with span(spans_ms, "lift"):
-            bodies = self._lifter(evidence, requests)
-        with span(spans_ms, "quality"):
-            ious = self._silhouette_ious(bodies, evidence, requests)
-            estimates = to_estimates(bodies, evidence.points_px, ious, requests)
-        self._facing.place(requests, estimates)
-        return estimates
+            return self._trunk.read(outputs, crops, requests)
+
+    def _closely(self, evidence: Evidence, requests: list[CropRequest], spans_ms: dict[str, float]) -> Evidence:
+        """With the looks at other `CropRequest.scales`; maps stay those of the first."""
+        scales = sorted({scale for request in requests for scale in request.scales})
+        if not scales:
+            return evidence
+        looks = [[look] for look in zip(evidence.points_px, evidence.depth_m, strict=True)]
+        for scale in scales:
+            rows = [row for row, request in enumerate(requests) if scale in request.scales]
+            wider = [replace(requests[row], side_px=requests[row].side_px * scale) for row in rows]
+            more = self._see(wider, spans_ms)
+            for row, points, depths in zip(rows, more.points_px, more.depth_m, strict=True):
+                looks[row].append((points, depths))
+        points_px, depth_m = (np.stack(values) for values in zip(*map(averaged, looks), strict=True))
+        return replace(evidence, points_px=points_px, depth_m=depth_m)
 
     def _silhouette_ious(self, bodies: Bodies, evidence: Evidence, requests: list[CropRequest]) -> np.ndarray:
         """(B,) of the bodies' outlines with the segmentation; NaN without one."""
@@ -112,12 +147,22 @@ class TrunkMethod:
             engine.close()
 
 
-def to_estimates(
-    bodies: Bodies, points_px: np.ndarray, ious: np.ndarray, requests: list[CropRequest]
-) -> list[BodyEstimate]:
-    """What is published of bodies, points (B, 41, 3) with the mass of their peaks, and silhouette IoUs (B,)."""
+def published_points(points_px: np.ndarray) -> np.ndarray:
+    """Points (..., 3) with the mass of their peaks -> with their confidence."""
     points = points_px.copy()
     points[..., 2] = published_confidence(points[..., 2])
+    return points
+
+
+def score_of(points_px: np.ndarray) -> float:
+    """Of the published points (41, 3) of somebody."""
+    return float(np.sort(points_px[:NUM_COCO, 2])[-SCORED_POINTS:].mean())
+
+
+def to_estimates(
+    bodies: Bodies, points: np.ndarray, ious: np.ndarray, requests: list[CropRequest]
+) -> list[BodyEstimate]:
+    """What is published of bodies, their points (B, 41, 3) and silhouette IoUs (B,)."""
     joints_px = np.stack([r.intrinsics.project(joints) for r, joints in zip(requests, bodies.joints, strict=True)])
     sides = np.array([request.side_px for request in requests])
     qualities = body_quality(ious, joints_px, points[:, NUM_COCO:], sides)
@@ -128,7 +173,7 @@ def to_estimates(
             translation=bodies.translation[row],
             joints=bodies.joints[row],
             points_px=points[row],
-            score=float(np.sort(points[row, :NUM_COCO, 2])[-SCORED_POINTS:].mean()),
+            score=score_of(points[row]),
             quality=float(qualities[row]),
             silhouette_iou=float(ious[row]),
             surface=bodies.surfaces[row] if bodies.surfaces else None,
