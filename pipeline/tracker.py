@@ -176,11 +176,8 @@ class Tracker:
 
     def targets(self) -> tuple[TrackState, ...]:
         """Whom to look at in this frame: at most `max_people`, oldest first."""
-        frame = self._current_frame()
         return tuple(
-            track.state(self._now_s, self._least_person_score(track, frame))
-            for track in self._tracks
-            if track.phase != "lost"
+            track.state(self._now_s, self._least_person_score(track)) for track in self._tracks if track.phase != "lost"
         )
 
     def update(self, track_id: int, points_px: np.ndarray, score: float, extent_px: np.ndarray | None = None) -> None:
@@ -201,7 +198,7 @@ class Tracker:
             box = enclosing_box(box, extent_px, *frame.size)
         if (
             box is None
-            or person_score(score, track.support) < self._least_person_score(track, frame)
+            or person_score(score, track.support) < self._least_person_score(track)
             or np.sort(points_px[:, 2])[-_EVIDENCE_POINTS:].mean() < settings.min_confidence
             or visible_fraction(box, *frame.size) < _VISIBLE
         ):
@@ -229,10 +226,11 @@ class Tracker:
         self._frame = None
         return tuple(track.state(self._now_s) for track in seen)
 
-    def _least_person_score(self, track: _Track, frame: Frame) -> float:
+    def _least_person_score(self, track: _Track) -> float:
         if track.phase != "new":
             return self.settings.min_score
-        return self.settings.still_new_score if frame.unrelated else self.settings.min_new_score
+        alone = self._frame is not None and self._frame.unrelated
+        return self.settings.still_new_score if alone else self.settings.min_new_score
 
     def _new_id(self) -> int:
         self._unpublished = sorted(number for number in self._unpublished if number > self._highest_published)

@@ -86,7 +86,10 @@ class EvidenceReader(Protocol):
         """Run the network on all crops; ``closely``: with more effort, where it can."""
 
     def read(self, outputs: dict[str, np.ndarray], crops: np.ndarray, requests: list[CropRequest]) -> Evidence:
-        """What the outputs say, in source pixels."""
+        """What the outputs say, in source pixels, of each crop on its own."""
+
+    def part(self, evidence: Evidence, requests: list[CropRequest]) -> Evidence:
+        """The same, with limbs that several crops show given to one person, where it can tell."""
 
 
 def cut_crops(requests: list[CropRequest], size_px: int) -> np.ndarray:
@@ -156,10 +159,8 @@ class TrunkReader:
     None: where it is to read closely.
     """
 
-    def __init__(self, engine: Engine, *, mirror: bool | None, part: bool = True) -> None:
-        """``part``: settle whose limbs are whose where people overlap."""
+    def __init__(self, engine: Engine, *, mirror: bool | None) -> None:
         self.engine = engine
-        self.part = part
         self._mirror = mirror
         size = engine.inputs[0].shape[1]
         assert size is not None
@@ -176,12 +177,15 @@ class TrunkReader:
         return average_with_mirror(self.engine({"crops": with_mirror(crops)}))
 
     def read(self, outputs: dict[str, np.ndarray], crops: np.ndarray, requests: list[CropRequest]) -> Evidence:
-        """See `read_trunk`; people who overlap do not share limbs, see `engines.methods.grouping`."""
-        evidence = read_trunk(outputs, crops, requests)
-        if not self.part or len(requests) < 2:
+        """See `read_trunk`."""
+        return read_trunk(outputs, crops, requests)
+
+    def part(self, evidence: Evidence, requests: list[CropRequest]) -> Evidence:
+        """See `engines.methods.grouping`."""
+        if len(requests) < 2:
             return evidence
         centers = np.stack([request.center_px for request in requests])
         sides = np.array([request.side_px for request in requests])
         pictures = [id(request.image) for request in requests]
-        points = part_people(evidence.points_px, outputs["heatmaps"], centers, sides, pictures)
+        points = part_people(evidence.points_px, evidence.outputs["heatmaps"], centers, sides, pictures)
         return replace(evidence, points_px=points)

@@ -85,21 +85,28 @@ class TrunkMethod:
         """See `engines.methods.Method.look`."""
         if not requests:
             return []
-        evidence = self._closely(self._see(requests, spans_ms), requests, spans_ms)
-        points = published_points(evidence.points_px)
-        seen = [Sighting(points_px=own, score=score_of(own)) for own in points]
-        rows = [row for row, least in enumerate(least_scores) if not seen[row].score < least]
-        if not rows:
+        evidence = self._see(requests, spans_ms)
+        seen = sightings(evidence)
+        rows = _sure(seen, least_scores)
+        # Where nobody is, nobody claims limbs; and who scores too little alone scores no more beside others.
+        evidence, sure = evidence.of(rows), [requests[row] for row in rows]
+        with span(spans_ms, "decode_points"):
+            evidence = self._trunk.part(evidence, sure)
+        evidence = self._closely(evidence, sure, spans_ms)
+        for row, own in zip(rows, sightings(evidence), strict=True):
+            seen[row] = own
+        kept = _sure([seen[row] for row in rows], [least_scores[row] for row in rows])
+        if not kept:
             return seen
-        evidence, requests = evidence.of(rows), [requests[row] for row in rows]
+        evidence, sure = evidence.of(kept), [sure[row] for row in kept]
         with span(spans_ms, "lift"):
-            bodies = self._lifter(evidence, requests)
+            bodies = self._lifter(evidence, sure)
         with span(spans_ms, "quality"):
-            ious = self._silhouette_ious(bodies, evidence, requests)
-            estimates = to_estimates(bodies, points[rows], ious, requests)
-        self._facing.place(requests, estimates)
-        for row, estimate in zip(rows, estimates, strict=True):
-            seen[row] = estimate
+            ious = self._silhouette_ious(bodies, evidence, sure)
+            estimates = to_estimates(bodies, published_points(evidence.points_px), ious, sure)
+        self._facing.place(sure, estimates)
+        for row, estimate in zip(kept, estimates, strict=True):
+            seen[rows[row]] = estimate
         return seen
 
     def _see(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> Evidence:
@@ -121,7 +128,7 @@ class TrunkMethod:
         for scale in scales:
             rows = [row for row, request in enumerate(requests) if scale in request.scales]
             wider = [replace(requests[row], side_px=requests[row].side_px * scale) for row in rows]
-            more = self._see(wider, spans_ms)
+            more = self._trunk.part(self._see(wider, spans_ms), wider)
             for row, points, depths in zip(rows, more.points_px, more.depth_m, strict=True):
                 looks[row].append((points, depths))
         points_px, depth_m = (np.stack(values) for values in zip(*map(averaged, looks), strict=True))
@@ -157,6 +164,16 @@ def published_points(points_px: np.ndarray) -> np.ndarray:
 def score_of(points_px: np.ndarray) -> float:
     """Of the published points (41, 3) of somebody."""
     return float(np.sort(points_px[:NUM_COCO, 2])[-SCORED_POINTS:].mean())
+
+
+def sightings(evidence: Evidence) -> list[Sighting]:
+    """What is published of people of whom no body is made."""
+    return [Sighting(points_px=own, score=score_of(own)) for own in published_points(evidence.points_px)]
+
+
+def _sure(seen: list[Sighting], least_scores: Sequence[float]) -> list[int]:
+    """The rows that score enough; those whose score is no number stay."""
+    return [row for row, (one, least) in enumerate(zip(seen, least_scores, strict=True)) if not one.score < least]
 
 
 def to_estimates(

@@ -195,11 +195,11 @@ def crowd_table(
     table = {}
     for kind, crowds in kinds.items():
         for name, part in (("each alone", False), ("parted", True)):
-            reader.part = part
 
-            def points_of(requests: list[CropRequest]) -> np.ndarray:
+            def points_of(requests: list[CropRequest], part: bool = part) -> np.ndarray:
                 crops = reader.crops(requests)
-                return reader.read(reader.infer(crops), crops, requests).points_px
+                evidence = reader.read(reader.infer(crops), crops, requests)
+                return (reader.part(evidence, requests) if part else evidence).points_px
 
             table[f"{kind}, {name}"] = measure_swaps(crowds, points_of)
     reader.engine.close()
