@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.person_score import UNSEEN, person_score
+from pipeline.person_score import UNSEEN, least_estimate, person_score
 from pipeline.tracker import Tracker
 from tests.pipeline.street import FPS, Street, Walker
 
@@ -17,6 +17,13 @@ def test_it_grows_with_both_and_lies_between_them(estimate, locator, more):
     assert min(estimate, max(locator, UNSEEN)) - 1e-9 <= score <= max(estimate, locator, UNSEEN) + 1e-9
     assert person_score(max(estimate, more), locator) >= score
     assert person_score(estimate, max(locator, more)) >= score
+
+
+@given(st.floats(0.05, 1), SCORES)
+def test_below_the_least_score_of_an_estimate_no_limit_is_reached(limit, locator):
+    least = least_estimate(limit, locator)
+    assert person_score(least * (1 - 1e-9), locator) < limit
+    assert person_score(least * (1 + 1e-6), locator) > limit
 
 
 def followed_for(estimate: float, locator: float, later: float, seconds: float = 2.0) -> float:

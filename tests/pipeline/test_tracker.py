@@ -245,6 +245,23 @@ def test_a_standing_false_candidate_is_asked_ever_less_often():
     assert (gaps[1:] >= gaps[:-1] - 1e-6).all() and gaps.max() == pytest.approx(2.4, abs=0.15)
 
 
+def test_a_half_recognised_candidate_is_asked_after_pauses_that_do_not_grow():
+    street, tracker = Street([]), Tracker()
+    box, times = np.array([[100, 100, 160, 250, 0.4]]), []
+    for index in range(round(3 * FPS)):
+        frame = street.frame(index)
+        tracker.advance(frame)
+        if tracker.needs_detection():
+            tracker.merge_detections(box)
+        for target in tracker.targets():
+            times.append(frame.pts_s)
+            points, _ = street.look(target.box, frame.pts_s)
+            assert 0.55 < target.least_score < 0.8
+            tracker.update(target.track_id, points, 0.55)
+        assert tracker.finish() == ()
+    assert np.diff(times) == pytest.approx(0.3, abs=0.15) and len(times) >= 6
+
+
 def test_a_refused_place_is_looked_at_again_when_the_locator_is_surer():
     street, tracker = Street([]), Tracker()
     assert asked(tracker, street, 0, [[100, 100, 160, 250, 0.4]])
