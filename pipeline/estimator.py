@@ -130,7 +130,12 @@ class Estimator:
             seen: dict[int, Sighting] = {target.track_id: next(answers) for target in targets}
             found = {track_id: one for track_id, one in seen.items() if isinstance(one, BodyEstimate)}
             if frame.unrelated and self._look_again:
-                again = look_again(lambda more: self._method.estimate(more, spans), requests, list(found.values()))
+                again = look_again(
+                    lambda more: self._method.estimate(more, spans),
+                    requests,
+                    list(found.values()),
+                    [target.least_score for target in targets],
+                )
                 found = dict(zip(found, again, strict=True))
                 seen = dict(found)
             with span(spans, "track"):

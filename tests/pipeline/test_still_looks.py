@@ -57,7 +57,7 @@ def look(turns: int) -> tuple[BodyEstimate, np.ndarray, Reader]:
     )
     reader = Reader()
     first = reader([request])
-    return look_again(reader, [request], first)[0], white, reader
+    return look_again(reader, [request], first, [0.45])[0], white, reader
 
 
 def test_who_is_upside_down_is_read_in_the_turned_picture():
@@ -72,4 +72,4 @@ def test_who_is_upside_down_is_read_in_the_turned_picture():
 
 def test_nobody_asked_for_costs_nothing():
     reader = Reader()
-    assert look_again(reader, [], []) == [] and not reader.asked
+    assert look_again(reader, [], [], []) == [] and not reader.asked
