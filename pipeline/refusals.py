@@ -3,8 +3,8 @@
 The locator's threshold is low, so that it proposes a coat on a stand whenever it looks; each proposal costs a crop and
 a run of the trunk. A place that was refused is left alone for a while, twice as long each time it is refused again, and
 looked at before that where the locator has become clearly surer: then somebody may have come to stand there. Where the
-trunk half recognises somebody the pause stays as short as the first. Who was followed and lost is looked for by the
-same rule.
+trunk half recognises somebody the pause stays as short as the first. People who were followed and lost are not looked
+for in such a place either.
 """
 
 from __future__ import annotations

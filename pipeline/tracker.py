@@ -202,7 +202,7 @@ class Tracker:
             or np.sort(points_px[:, 2])[-_EVIDENCE_POINTS:].mean() < settings.min_confidence
             or visible_fraction(box, *frame.size) < _VISIBLE
         ):
-            if track.proposed is not None and not frame.unrelated:
+            if track.phase == "new" and track.proposed is not None:
                 clearly = score < CLEARLY_NOBODY
                 self._refused.add(track.proposed[:4], float(track.proposed[4]), self._now_s, clearly=clearly)
             self._lose(track)
