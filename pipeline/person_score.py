@@ -5,13 +5,13 @@ UNSEEN = 0.15
 NEW, STAYS = 0.58, 0.54
 """From here on a candidate is a person, and somebody who is followed still is one.
 
-Of the 280 people on the 205 validation photographs `NEW` finds 80 %, with 0.13 false ones a picture; with 0.10 it is 77
-%, and 67 % for a limit on the estimate's score alone (`python -m pipeline.newcomer_report --shared DIR`). Both were
-raised on the clip of a street: at 0.58 and 0.52 bodies stay in its leaves for seconds (440 bodies in place of 325), as
-its contact sheet shows; somebody sure whom the locator does not see has 0.57."""
+Of the 280 people on the 205 validation photographs `NEW` finds 83 %, with 0.17 false ones a picture; with 0.10 it is 79
+%, and 68 % for a limit on the estimate's score alone (`python -m pipeline.newcomer_report --shared DIR`). On the clip of
+a street these limits find 91 % of the people and put nobody into its leaves, as its contact sheet shows; somebody sure
+whom the locator does not see has 0.57."""
 STILL_NEW = 0.45
 """The same in pictures that stand alone: nobody gets a second chance there, and who reads them sees each body's score.
-On 91 photographs 84 % of 185 people have a body (`python -m engines.training.evaluate --only photos`)."""
+On 91 photographs 86 % of 185 people have a body (`python -m engines.training.evaluate --only photos`)."""
 
 
 def person_score(estimate: float, locator: float) -> float:
