@@ -38,8 +38,8 @@ TURN_S = 1.0
 """... and in so many of somebody seen from the side."""
 SUREST = math.log(50)
 """Neither kind of evidence is surer than fifty to one."""
-SURE_SCORE = 0.6
-"""Bodies that score less stand anywhere."""
+SURE_SCORE = 0.65
+"""Bodies that score less stand anywhere: people who come in, half in the picture, a metre too far or too near."""
 STALE_S = 0.5
 """A person who was away for longer may have turned."""
 BROAD = 0.3
