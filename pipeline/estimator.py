@@ -119,6 +119,7 @@ class Estimator:
                 [self._request(frame, target) for target in targets]
                 for frame, (_, targets) in zip(frames, located, strict=True)
             ]
+        # Who scores too little in a picture that stands alone is looked at again.
         least = [
             0.0 if frame.unrelated else target.least_score
             for frame, (_, targets) in zip(frames, located, strict=True)

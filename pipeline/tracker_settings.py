@@ -25,7 +25,7 @@ class TrackerSettings:
     """How long a lost person is remembered."""
     min_detection_score: float = 0.15
     min_stranger_score: float = 0.17
-    """The same for those who are looked at in videos: less sure ones would need a body of a score of 0.95 to stay."""
+    """The same for those who are looked at in videos: less sure ones would need a body of a score of 0.87 or more."""
     still_detection_score: float = MIN_SCORE
     """The same in pictures that stand alone."""
     min_new_score: float = NEW

@@ -150,5 +150,5 @@ def open_lifter(
 ) -> BilayerLifter:
     """The shipped network; ``consistent``: its bodies are pulled onto the points. Raises EngineError where the network
     cannot run here."""
-    engine = open_point_network("bilayer", preset, runtime, precision, threads)
+    engine = open_point_network("bilayer", preset, runtime, precision)
     return BilayerLifter(engine, body, Consistency(body) if consistent else None)

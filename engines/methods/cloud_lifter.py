@@ -77,5 +77,5 @@ def open_cloud_lifter(
 ) -> CloudLifter:
     """The shipped networks; ``consistent``: their bodies are pulled onto the points. Raises EngineError where a network
     cannot run here."""
-    first, second = (open_point_network(name, preset, runtime, precision, threads) for name in (network, "regressors"))
+    first, second = (open_point_network(name, preset, runtime, precision) for name in (network, "regressors"))
     return CloudLifter(first, second, body, Consistency(body) if consistent else None)
