@@ -21,7 +21,8 @@ from pipeline.errors import BodystreamError, UsageError
 from pipeline.person_box import CROP_SCALE, FOLLOWED_SCALE, STILL_SCALE, crop_square
 from pipeline.smoothing import Smoother
 from pipeline.still_looks import look_again
-from pipeline.tracker import Tracker, TrackState
+from pipeline.track import TrackState
+from pipeline.tracker import Tracker
 from pipeline.tracker_settings import TrackerSettings
 from pipeline.types import Frame, FrameResult, TrackedBody
 

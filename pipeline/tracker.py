@@ -18,8 +18,6 @@ other is lost, so that both ids survive a crossing.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -36,6 +34,7 @@ from pipeline.person_box import (
 )
 from pipeline.person_score import least_estimate, person_score
 from pipeline.refusals import CLEARLY_NOBODY, RefusedPlaces
+from pipeline.track import Track, TrackState
 from pipeline.tracker_settings import TrackerSettings
 from pipeline.types import Frame
 
@@ -61,59 +60,12 @@ _EVIDENCE_POINTS = 8
 """A track's confidence is the mean of its best eight points: half a person, from behind a desk, is a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrackState:
-    """One person at the time of the frame."""
-
-    track_id: int
-    """Positive, unique in the stream, never reused."""
-    box: np.ndarray
-    """(4,) float32 x0, y0, x1, y1, pixels: of the whole person; may reach out of the picture."""
-    phase: Literal["new", "followed", "lost"]
-    unseen_s: float
-    """Time since this person was last seen."""
-    least_score: float
-    """With an estimate that scores less, nobody is there."""
-
-
-@dataclass(slots=True, eq=False)
-class _Track:
-    track_id: int
-    motion: BoxMotion
-    seen_s: float
-    phase: Literal["new", "followed", "lost"] = "new"
-    points: np.ndarray | None = None
-    """Last confirmed keypoints, moved along with the prediction."""
-    colours: np.ndarray | None = None
-    measured: np.ndarray | None = None
-    """Keypoints of this frame, not yet known to be this track's own."""
-    measured_box: np.ndarray | None = None
-    proposed: np.ndarray | None = None
-    """(5,): the detection that made or revived this track in this frame."""
-    support: float = 1.0
-    """The locator's score of this person, the mean of its last looks."""
-
-    def propose(self, detection: np.ndarray) -> None:
-        self.proposed, self.support = detection, float(detection[4])
-
-    def move(self, motion: BoxMotion) -> None:
-        """Takes the expected keypoints along."""
-        if self.points is not None:
-            shift = np.append(motion.position[:2] - self.motion.position[:2], 0)
-            self.points = self.points + shift.astype(self.points.dtype)
-        self.motion = motion
-
-    def state(self, now_s: float, least_person_score: float = 0.0) -> TrackState:
-        least = least_estimate(least_person_score, self.support)
-        return TrackState(self.track_id, self.motion.box, self.phase, now_s - self.seen_s, least)
-
-
 class Tracker:
     """The people of one stream. Not thread safe: it belongs to the estimator's thread."""
 
     def __init__(self, settings: TrackerSettings | None = None) -> None:
         self.settings = settings or TrackerSettings()
-        self._tracks: list[_Track] = []
+        self._tracks: list[Track] = []
         self._next_id = 1
         self._refused = RefusedPlaces()
         self._unpublished: list[int] = []
@@ -164,21 +116,21 @@ class Tracker:
         least = settings.still_detection_score if frame.unrelated else settings.min_detection_score
         found = distinct_detections(detections, least)
         found = self._match_followed(found)
+        refused = [self._refused.hold(one[:4], float(one[4]), self._now_s) for one in found]
+        found = found[~np.array(refused, bool)]
         colours = torso_colours(frame.image, found)
         strangers = self._unmatched_by_lost(found, colours)
         if not frame.unrelated:
             strangers = self._worth_a_look(found, strangers)
         for index in self._keep_largest(found[:, :4], strangers):
             motion = BoxMotion.start(found[index, :4])
-            track = _Track(self._new_id(), motion, self._now_s, colours=colours[index])
+            track = Track(self._new_id(), motion, self._now_s, colours=colours[index])
             track.propose(found[index])
             self._tracks.append(track)
 
     def targets(self) -> tuple[TrackState, ...]:
         """Whom to look at in this frame: at most `max_people`, oldest first."""
-        return tuple(
-            track.state(self._now_s, self._least_person_score(track)) for track in self._tracks if track.phase != "lost"
-        )
+        return tuple(self._state(track) for track in self._tracks if track.phase != "lost")
 
     def update(self, track_id: int, points_px: np.ndarray, score: float, extent_px: np.ndarray | None = None) -> None:
         """What the networks saw in the crop of a target: points (P, 3) x, y, confidence, and their score 0..1.
@@ -224,9 +176,13 @@ class Tracker:
             self._highest_published = max(self._highest_published, track.track_id)
         self._remember_colours(seen, frame)
         self._frame = None
-        return tuple(track.state(self._now_s) for track in seen)
+        return tuple(self._state(track) for track in seen)
 
-    def _least_person_score(self, track: _Track) -> float:
+    def _state(self, track: Track) -> TrackState:
+        least = least_estimate(self._least_person_score(track), track.support)
+        return TrackState(track.track_id, track.motion.box, track.phase, self._now_s - track.seen_s, least)
+
+    def _least_person_score(self, track: Track) -> float:
         if track.phase != "new":
             return self.settings.min_score
         alone = self._frame is not None and self._frame.unrelated
@@ -270,14 +226,12 @@ class Tracker:
         lost = [track for track in self._tracks if track.phase == "lost"]
         if not lost or not len(boxes):
             return list(range(len(boxes)))
-        held = np.array([self._held(one) for one in found])
         reach = np.array([_REACH + _REACH_PER_S * (self._now_s - track.seen_s) for track in lost])
         costs = box_costs(np.stack([track.motion.box for track in lost]), boxes, reach)
         for row, track in enumerate(lost):
             for column, seen in enumerate(colours):
                 distance = colour_distance(track.colours, seen)
                 costs[row, column] += FORBIDDEN if distance > _OTHER_CLOTHES else _COLOUR_WEIGHT * distance
-        costs[:, held] = FORBIDDEN
         pairs = assign(costs)
         for row, column in pairs:
             track = lost[row]
@@ -288,18 +242,14 @@ class Tracker:
         return [index for index in range(len(boxes)) if index not in matched]
 
     def _worth_a_look(self, found: np.ndarray, strangers: list[int]) -> list[int]:
-        """Leaves out places refused not long ago, and all but the surest of those of whom the locator is unsure."""
-        asked = [i for i in strangers if found[i, 4] >= self.settings.min_stranger_score and not self._held(found[i])]
+        """Leaves out all but the surest of those of whom the locator is unsure."""
+        asked = [i for i in strangers if found[i, 4] >= self.settings.min_stranger_score]
         sure = sum(float(found[i, 4]) >= SURE_DETECTION for i in asked)
         return asked[: sure + self.settings.max_doubtful]
 
-    def _held(self, detection: np.ndarray) -> bool:
-        """Whether the trunk refused the place of a detection (5,) not long ago."""
-        return self._refused.hold(detection[:4], float(detection[4]), self._now_s)
-
     def _keep_largest(self, boxes: np.ndarray, strangers: list[int]) -> list[int]:
         """Drops whom strangers outsize where there are too many; returns the strangers to follow."""
-        sizes: list[tuple[float, _Track | int]] = [
+        sizes: list[tuple[float, Track | int]] = [
             (_STAY_BONUS * float(box_area(t.motion.box)), t) for t in self._tracks if t.phase != "lost"
         ]
         sizes += [(float(box_area(boxes[index])), index) for index in strangers]
@@ -317,9 +267,9 @@ class Tracker:
                     continue
                 if keypoint_similarity(older.measured, younger.measured) > self.settings.duplicate_similarity:
                     # The margin keeps the older where both expected to be here, as two tracks of one person do.
-                    self._lose(younger if _own_fit(older) + 0.1 >= _own_fit(younger) else older)
+                    self._lose(younger if older.own_fit() + 0.1 >= younger.own_fit() else older)
 
-    def _lose(self, track: _Track) -> None:
+    def _lose(self, track: Track) -> None:
         """Nobody is where the track is; a track that never was confirmed is dropped."""
         track.measured = None
         if track.phase == "new":
@@ -329,7 +279,7 @@ class Tracker:
             track.phase = "lost"
             self._somebody_went |= track.proposed is None or self._now_s - track.seen_s < _JUST_GONE_S
 
-    def _remember_colours(self, seen: list[_Track], frame: Frame) -> None:
+    def _remember_colours(self, seen: list[Track], frame: Frame) -> None:
         if not seen:
             return
         alone = seen
@@ -342,10 +292,3 @@ class Tracker:
             if now is not None:
                 before = now if track.colours is None else track.colours
                 track.colours = _COLOUR_MEMORY * before + (1 - _COLOUR_MEMORY) * now
-
-
-def _own_fit(track: _Track) -> float:
-    """How well a track's measured points agree with where its own motion expected them."""
-    if track.points is None or track.measured is None:
-        return 0.0
-    return keypoint_similarity(track.points, track.measured)

@@ -17,7 +17,7 @@ from engines.methods.device_path import DevicePath
 from engines.methods.evidence import CropRequest
 from engines.methods.point_networks import open_point_network, pulled
 from engines.methods.span import span
-from engines.methods.trunk_method import published_points, to_estimates
+from engines.methods.trunk_method import sightings, to_estimates
 from engines.runtime import EngineUnavailable, load_engine
 from engines.runtime.engine import Engine, Precision, Runtime
 from kernels.cuda_device import first_gpu
@@ -83,7 +83,7 @@ class DeviceMethod:
                     *found, self._consistency, self._body, seen.points_px, seen.depth_m, intrinsics, centers
                 )
         with span(spans_ms, "quality"):
-            return to_estimates(bodies, published_points(seen.points_px), seen.silhouette_iou, requests)
+            return to_estimates(bodies, sightings(seen.points_px), seen.silhouette_iou, requests)
 
     def look(
         self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]

@@ -86,15 +86,17 @@ class TrunkMethod:
         if not requests:
             return []
         evidence = self._see(requests, spans_ms)
-        seen = sightings(evidence)
+        seen = sightings(evidence.points_px)
         rows = _sure(seen, least_scores)
         # Where nobody is, nobody claims limbs; and who scores too little alone scores no more beside others.
         evidence, sure = evidence.of(rows), [requests[row] for row in rows]
         with span(spans_ms, "decode_points"):
-            evidence = self._trunk.part(evidence, sure)
-        evidence = self._closely(evidence, sure, spans_ms)
-        for row, own in zip(rows, sightings(evidence), strict=True):
-            seen[row] = own
+            settled = self._trunk.part(evidence, sure)
+        settled = self._closely(settled, sure, spans_ms)
+        if settled is not evidence:
+            evidence = settled
+            for row, own in zip(rows, sightings(evidence.points_px), strict=True):
+                seen[row] = own
         kept = _sure([seen[row] for row in rows], [least_scores[row] for row in rows])
         if not kept:
             return seen
@@ -103,7 +105,7 @@ class TrunkMethod:
             bodies = self._lifter(evidence, sure)
         with span(spans_ms, "quality"):
             ious = self._silhouette_ious(bodies, evidence, sure)
-            estimates = to_estimates(bodies, published_points(evidence.points_px), ious, sure)
+            estimates = to_estimates(bodies, [seen[rows[row]] for row in kept], ious, sure)
         self._facing.place(sure, estimates)
         for row, estimate in zip(kept, estimates, strict=True):
             seen[rows[row]] = estimate
@@ -154,21 +156,12 @@ class TrunkMethod:
             engine.close()
 
 
-def published_points(points_px: np.ndarray) -> np.ndarray:
-    """Points (..., 3) with the mass of their peaks -> with their confidence."""
+def sightings(points_px: np.ndarray) -> list[Sighting]:
+    """What is published of points (B, 41, 3) with the mass of their peaks, whether or not bodies are made of them."""
     points = points_px.copy()
     points[..., 2] = published_confidence(points[..., 2])
-    return points
-
-
-def score_of(points_px: np.ndarray) -> float:
-    """Of the published points (41, 3) of somebody."""
-    return float(np.sort(points_px[:NUM_COCO, 2])[-SCORED_POINTS:].mean())
-
-
-def sightings(evidence: Evidence) -> list[Sighting]:
-    """What is published of people of whom no body is made."""
-    return [Sighting(points_px=own, score=score_of(own)) for own in published_points(evidence.points_px)]
+    best = np.sort(points[:, :NUM_COCO, 2], axis=1)[:, -SCORED_POINTS:].mean(1)
+    return [Sighting(points_px=own, score=score) for own, score in zip(points, best.tolist(), strict=True)]
 
 
 def _sure(seen: list[Sighting], least_scores: Sequence[float]) -> list[int]:
@@ -177,9 +170,10 @@ def _sure(seen: list[Sighting], least_scores: Sequence[float]) -> list[int]:
 
 
 def to_estimates(
-    bodies: Bodies, points: np.ndarray, ious: np.ndarray, requests: list[CropRequest]
+    bodies: Bodies, seen: list[Sighting], ious: np.ndarray, requests: list[CropRequest]
 ) -> list[BodyEstimate]:
-    """What is published of bodies, their points (B, 41, 3) and silhouette IoUs (B,)."""
+    """What is published of bodies, what was seen of them, and silhouette IoUs (B,)."""
+    points = np.stack([one.points_px for one in seen])
     joints_px = np.stack([r.intrinsics.project(joints) for r, joints in zip(requests, bodies.joints, strict=True)])
     sides = np.array([request.side_px for request in requests])
     qualities = body_quality(ious, joints_px, points[:, NUM_COCO:], sides)
@@ -189,8 +183,8 @@ def to_estimates(
             betas=bodies.betas[row],
             translation=bodies.translation[row],
             joints=bodies.joints[row],
-            points_px=points[row],
-            score=score_of(points[row]),
+            points_px=seen[row].points_px,
+            score=seen[row].score,
             quality=float(qualities[row]),
             silhouette_iou=float(ious[row]),
             surface=bodies.surfaces[row] if bodies.surfaces else None,

@@ -14,7 +14,8 @@ import numpy as np
 from engines.camera import Intrinsics
 from engines.keypoints import NUM_POINTS
 from pipeline.person_box import box_area, person_box
-from pipeline.tracker import Tracker, TrackState
+from pipeline.track import TrackState
+from pipeline.tracker import Tracker
 from pipeline.types import Frame
 
 SIZE = (640, 360)
