@@ -24,7 +24,7 @@ class TrackerSettings:
     max_age_s: float = 1.5
     """How long a lost person is remembered."""
     min_detection_score: float = 0.15
-    min_stranger_score: float = 0.17
+    min_stranger_score: float = 0.23
     """The same for those who are looked at in videos: less sure ones would need a body of a score of 0.87 or more."""
     still_detection_score: float = MIN_SCORE
     """The same in pictures that stand alone."""

@@ -55,11 +55,10 @@ def peak_mass(confidence: np.ndarray) -> np.ndarray:
 def load_trunk(
     preset: str, runtime: Runtime, precision: Precision, threads: int, *, mirror: bool | None
 ) -> TrunkReader:
-    """The trunk, ready for one crop at a time (two with its mirror image) and more; ``mirror`` as in `TrunkReader`."""
+    """The trunk, ready for one crop at a time and for several; ``mirror`` as in `TrunkReader`."""
     from engines.methods import WEIGHTS
 
-    batches = {True: (2,), False: (1,), None: (1, 2)}[mirror]
-    engine = load_engine(WEIGHTS / f"trunk-{preset}.onnx", runtime, precision, threads, batches=batches)
+    engine = load_engine(WEIGHTS / f"trunk-{preset}.onnx", runtime, precision, threads, side_by_side=True)
     return TrunkReader(engine, mirror=mirror)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engines.keypoints import NUM_POINTS, PART_NAMES
-from engines.networks.hourglass import MEAN, STD, PixelHead, TrunkOutput, depth_where
+from engines.networks.hourglass import MEAN, STD, PixelHead, Seen, TrunkOutput, depth_where
 
 EncoderName = Literal["vgg11", "vgg16", "resnet50"]
 ENCODERS: tuple[EncoderName, ...] = ("vgg11", "vgg16", "resnet50")
@@ -160,6 +160,13 @@ class EncoderTrunk(nn.Module):
         nn.init.zeros_(self.depth_head.bias)  # type: ignore[arg-type]
 
     def forward(self, crops: Tensor) -> TrunkOutput:
+        seen = self.see(crops)
+        heatmap = functional.pixel_shuffle(seen.quarters[0], 2)
+        depth = depth_where(self.depth_head(seen.mixed), heatmap)
+        return TrunkOutput([heatmap], self.part_head(seen.mixed), depth, seen.features)
+
+    def see(self, crops: Tensor) -> Seen:
+        """All but the heads at the end."""
         maps = self.encoder((crops - self.mean) / self.std)
         levels = [lateral(x) for lateral, x in zip(self.lateral, maps, strict=True)]
         for fine in (1, 0):
@@ -167,8 +174,7 @@ class EncoderTrunk(nn.Module):
         side = crops.shape[-1] // 8
         features = torch.cat([_resized(level, side) for level in levels], 1)
         mixed = self.mix(features)
-        heatmap = self.point_heads[0](mixed)
-        return TrunkOutput([heatmap], self.part_head(mixed), depth_where(self.depth_head(mixed), heatmap), features)
+        return Seen([self.point_heads[0].conv(mixed)], mixed, features)  # type: ignore[list-item,operator,union-attr]
 
 
 def _resized(x: Tensor, side: int) -> Tensor:

@@ -61,6 +61,17 @@ class TrunkOutput(NamedTuple):
     """(B, width, S/8, S/8) of the last stack."""
 
 
+class Seen(NamedTuple):
+    """What a trunk's heads are made of."""
+
+    quarters: list[Tensor]
+    """Per stack (B, 41 * 4, S/8, S/8): the heatmap logits, of each 2 x 2 cells four channels."""
+    mixed: Tensor
+    """What the other heads read."""
+    features: Tensor
+    """`TrunkOutput.features`."""
+
+
 def _conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
@@ -147,20 +158,26 @@ class Trunk(nn.Module):
 
     def forward(self, crops: Tensor, depth_rows: Tensor | None = None) -> TrunkOutput:
         """``depth_rows`` (B,) bool: the crops whose depth is wanted; None: all."""
+        seen = self.see(crops)
+        heatmaps = [functional.pixel_shuffle(quarters, 2) for quarters in seen.quarters]
+        deep, where = seen.mixed, heatmaps[-1]
+        if depth_rows is not None:
+            deep, where = deep[depth_rows], where[depth_rows]
+        parts = self.part_head(seen.mixed)
+        return TrunkOutput(heatmaps, parts, depth_where(self.depth_head(deep), where), seen.features)
+
+    def see(self, crops: Tensor) -> Seen:
+        """All but the heads at the end."""
         x = self.stem((crops - self.mean) / self.std)
-        heatmaps: list[Tensor] = []
+        every: list[Tensor] = []
         features = x
         for stack in range(self.preset.stacks):
             features = self.refine[stack](self.hourglasses[stack](x))
-            heatmaps.append(self.point_heads[stack](features))
+            every.append(self.point_heads[stack].conv(features))  # type: ignore[operator,union-attr]
             if stack + 1 < self.preset.stacks:
-                fine = functional.pixel_unshuffle(heatmaps[-1], 2)
                 # Logits are unbounded; tanh keeps one stack's certainty from swamping the next one's features.
-                x = x + self.feature_back[stack](features) + self.points_back[stack](torch.tanh(fine / 4))
-        deep, where = features, heatmaps[-1]
-        if depth_rows is not None:
-            deep, where = deep[depth_rows], where[depth_rows]
-        return TrunkOutput(heatmaps, self.part_head(features), depth_where(self.depth_head(deep), where), features)
+                x = x + self.feature_back[stack](features) + self.points_back[stack](torch.tanh(every[-1] / 4))
+        return Seen(every, features, features)
 
 
 def depth_where(bins: Tensor, heatmap: Tensor) -> Tensor:
@@ -172,9 +189,28 @@ def depth_where(bins: Tensor, heatmap: Tensor) -> Tensor:
     return (given_where * where.unsqueeze(2)).sum(-1).clamp_min(1e-6).log()
 
 
+def depth_in_place(bins: Tensor, quarters: Tensor, points: int = NUM_POINTS) -> Tensor:
+    """`expected_depth(depth_where(...))` (B, 41) metres, of `Seen.quarters`, in the order in which a runtime that keeps
+    channels innermost has its numbers: without sorting them first."""
+    channels, cells = bins.shape[1], bins.shape[2] * bins.shape[3]
+    depths = channels // points
+    where = quarters.reshape(-1, points, 4, cells).mean(2).softmax(-1)
+    # No logit comes near the limit, where float32 has still room for the sum.
+    mass = bins.permute(0, 2, 3, 1).reshape(-1, cells * points, depths).clamp(-40, 40).exp()
+    sums = torch.stack((bin_centres(depths, bins.device), torch.ones(depths, device=bins.device)), 1)
+    both = mass @ sums
+    given_where = (both[..., 0] / both[..., 1]).reshape(-1, cells, points)
+    # The diagonal of a product: cheaper than turning one of its factors.
+    return ((where @ given_where) * torch.eye(points, device=bins.device)).sum(-1)
+
+
+def bin_centres(bins: int, device: torch.device) -> Tensor:
+    """(bins,) metres relative to the pelvis."""
+    step = 2 * DEPTH_RANGE_M / bins
+    return torch.tensor([(i + 0.5) * step - DEPTH_RANGE_M for i in range(bins)], device=device)
+
+
 def expected_depth(depth_logits: Tensor) -> Tensor:
     """(B, P, bins) logits -> (B, P) metres relative to the pelvis: the soft-argmax over bin centres."""
-    bins = depth_logits.shape[-1]
-    step = 2 * DEPTH_RANGE_M / bins
-    centres = torch.tensor([(i + 0.5) * step - DEPTH_RANGE_M for i in range(bins)], device=depth_logits.device)
+    centres = bin_centres(depth_logits.shape[-1], depth_logits.device)
     return (depth_logits.float().softmax(-1) * centres).sum(-1)

@@ -23,6 +23,7 @@ def load_engine(
     threads: int = 0,
     *,
     batches: Sequence[int] = (1,),
+    side_by_side: bool = False,
     cache_dir: str | Path | None = None,
 ) -> Engine:
     """Loads ``onnx_path`` and compiles it for this machine.
@@ -35,6 +36,8 @@ def load_engine(
     ``threads``: CPU threads, 0 for the library's choice.
     ``batches``: batch sizes to compile for where the network leaves the batch free; any batch can then be run, in
     chunks of these sizes. TensorRT always has those of `TENSORRT_BATCHES` too.
+    ``side_by_side``: on a CPU, as many items of a batch as there are threads run at the same time, one thread each;
+    what is left of it runs one after the other, on all threads. For heavy networks that see a few items at a time.
     ``cache_dir``: where compiled engines are kept; None: no cache for OpenVINO, the user's cache for TensorRT.
 
     Raises EngineUnavailable, naming what to install, where the runtime cannot run here; EngineError for a file that is
@@ -71,7 +74,9 @@ def load_engine(
         raise EngineUnavailable("runtime openvino needs OpenVINO: pip install bodystream")
     from engines.runtime.openvino import OpenVinoEngine
 
-    return OpenVinoEngine(path, precision=precision, threads=threads, batches=sizes, cache_dir=cache)
+    return OpenVinoEngine(
+        path, precision=precision, threads=threads, batches=sizes, side_by_side=side_by_side, cache_dir=cache
+    )
 
 
 def file_and_precision(path: Path, runtime: Runtime, precision: Precision) -> tuple[Path, Precision]:

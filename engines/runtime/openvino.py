@@ -1,7 +1,8 @@
 """OpenVINO on the CPU.
 
 A network with a free batch is compiled for a few fixed batch sizes, because fixed shapes run faster than dynamic ones
-and an unseen batch size then never stops the stream for a compilation: a batch is served in chunks of these sizes.
+and an unseen batch size then never stops the stream for a compilation: a batch is served in chunks of these sizes. Side
+by side, each thread does one item of a batch: they wait for each other once per item and not once per layer.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class OpenVinoEngine(Engine):
         precision: Precision = "auto",
         threads: int = 0,
         batches: tuple[int, ...] = (1,),
+        side_by_side: bool = False,
         cache_dir: Path | None = None,
     ) -> None:
         core = ov.Core()
@@ -67,6 +69,21 @@ class OpenVinoEngine(Engine):
             if self._free_batch:
                 variant.reshape({spec.name: [size, *spec.shape[1:]] for spec in inputs})
             self._requests[size] = core.compile_model(variant, "CPU", config).create_infer_request()
+        self._lanes: list[ov.InferRequest] = []
+        """Requests for one item each that run at the same time."""
+        lanes = threads or self._requests[max(self._requests)].get_compiled_model().get_property(
+            properties.inference_num_threads
+        )
+        if side_by_side and self._free_batch and lanes > 1:
+            variant = model.clone()
+            variant.reshape({spec.name: [1, *spec.shape[1:]] for spec in inputs})
+            config |= {
+                hint.performance_mode: hint.PerformanceMode.THROUGHPUT,
+                properties.num_streams: lanes,
+                properties.inference_num_threads: lanes,
+            }
+            compiled = core.compile_model(variant, "CPU", config)
+            self._lanes = [compiled.create_infer_request() for _ in range(lanes)]
         super().__init__(
             inputs,
             outputs,
@@ -84,24 +101,42 @@ class OpenVinoEngine(Engine):
 
     def _infer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if not self._free_batch:
-            return self._run(0, inputs)
+            request = self._requests[0]
+            request.infer(self._feed(inputs), share_inputs=True)
+            return {spec.name: request.get_output_tensor(i).data.copy() for i, spec in enumerate(self.outputs)}
         count = len(next(iter(inputs.values())))
-        parts, start = [], 0
-        for size in chunks(count, tuple(self._requests)):
-            parts.append(self._run(size, {name: padded(a[start : start + size], size) for name, a in inputs.items()}))
+        outputs: dict[str, np.ndarray] = {}
+        start = 0
+        while self._lanes and count - start >= len(self._lanes):
+            # Held until the requests have read them.
+            fed = [self._feed(inputs, slice(at, at + 1)) for at in range(start, start + len(self._lanes))]
+            for request, item in zip(self._lanes, fed, strict=True):
+                request.start_async(item, share_inputs=True)
+            for at, request in enumerate(self._lanes, start):
+                request.wait()
+                self._keep(request, outputs, at, count)
+            start += len(self._lanes)
+        for size in chunks(count - start, tuple(self._requests)):
+            request = self._requests[size]
+            rows = {name: padded(values[start : start + size], size) for name, values in inputs.items()}
+            request.infer(self._feed(rows), share_inputs=True)
+            self._keep(request, outputs, start, count)
             start += size
-        if len(parts) == 1 and start == count:
-            return parts[0]
-        return {spec.name: np.concatenate([part[spec.name] for part in parts])[:count] for spec in self.outputs}
+        return outputs
 
-    def _run(self, size: int, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        request = self._requests[size]
-        contiguous = {index: np.ascontiguousarray(inputs[spec.name]) for index, spec in enumerate(self.inputs)}
-        request.infer(contiguous, share_inputs=True)
-        return {spec.name: request.get_output_tensor(i).data.copy() for i, spec in enumerate(self.outputs)}
+    def _feed(self, inputs: dict[str, np.ndarray], rows: slice = slice(None)) -> dict[int, np.ndarray]:
+        return {index: np.ascontiguousarray(inputs[spec.name][rows]) for index, spec in enumerate(self.inputs)}
+
+    def _keep(self, request: ov.InferRequest, outputs: dict[str, np.ndarray], start: int, count: int) -> None:
+        """Copy what a request found to the rows from ``start`` on of outputs with ``count`` rows."""
+        for index, spec in enumerate(self.outputs):
+            found = request.get_output_tensor(index).data
+            kept = outputs.setdefault(spec.name, np.empty((count, *found.shape[1:]), found.dtype))
+            kept[start : start + len(found)] = found[: count - start]
 
     def _release(self) -> None:
         self._requests.clear()
+        self._lanes.clear()
 
 
 def _specs(ports: list[Any]) -> tuple[TensorSpec, ...]:

@@ -19,7 +19,7 @@ import onnx
 import torch
 
 from engines.locator import Locator, letterbox
-from engines.networks.deploy import build_locator, build_trunk, example_input
+from engines.networks.deploy import KEPT_FLOAT, build_locator, build_trunk, example_input
 from engines.networks.shared_weights import refer_to_safetensors
 from engines.networks.ship import ship
 from engines.runtime import load_engine
@@ -80,7 +80,8 @@ def main(argv: list[str] | None = None) -> int:
         onnx.save(fold_norms(onnx.load(path)), folded)
         shutil.copy(path.with_suffix(".json"), folded.with_suffix(".json"))
         target = path.with_suffix(".int8.onnx")
-        print(quantize(folded, calibration, target), flush=True)
+        kept = KEPT_FLOAT if name == "trunk" else ()
+        print(quantize(folded, calibration, target, keep_float=kept), flush=True)
         refer_to_safetensors(target, path.with_suffix(".safetensors"))
     for precision in ("f32", "bf16", "int8"):
         target = path.with_suffix(".int8.onnx") if precision == "int8" else path

@@ -36,6 +36,19 @@ def test_every_batch_is_right_whatever_was_compiled(two_layers, count, batches):
     np.testing.assert_allclose(result["twin"], y, atol=1e-4)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 6])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_side_by_side_every_item_gets_its_own_answer(two_layers, count, threads):
+    path, weights = two_layers
+    x = np.random.default_rng(count).normal(size=(6, count)).astype("f4").T  # not contiguous
+    with load_engine(path, "openvino", "f32", threads=threads, side_by_side=True) as engine:
+        for _ in range(3):
+            result = engine({"x": x})
+    hidden, y = answer(x, weights)
+    np.testing.assert_allclose(result["hidden"], hidden, atol=2e-5)
+    np.testing.assert_allclose(result["y"], y, atol=1e-4)
+
+
 def test_results_belong_to_the_caller(two_layers):
     path, _ = two_layers
     with load_engine(path, "openvino", "f32", threads=1) as engine:
