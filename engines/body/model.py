@@ -47,11 +47,11 @@ def tree_levels(parents: tuple[int, ...] = JOINT_PARENTS) -> tuple[tuple[np.ndar
 
 _TREE = tree_levels()
 _PARENTS = np.array(JOINT_PARENTS[1:])
-_JUMPS = [np.array([*(NUM_JOINTS if parent < 0 else parent for parent in JOINT_PARENTS), NUM_JOINTS])]
+JUMPS = [np.array([*(NUM_JOINTS if parent < 0 else parent for parent in JOINT_PARENTS), NUM_JOINTS])]
 """The joint 1, 2, 4 and 8 above each joint, or a 25th that stays where it is: a chain of 9 joints is multiplied out in
 four steps, each of which doubles what a joint's transform reaches back to."""
 for _ in range(3):
-    _JUMPS.append(_JUMPS[-1][_JUMPS[-1]])
+    JUMPS.append(JUMPS[-1][JUMPS[-1]])
 _ANCESTORS = np.eye(NUM_JOINTS, dtype=np.float32)
 """(24, 24): 1 where the column's joint lies on the way from the root to the row's."""
 for _joint, _parent in enumerate(JOINT_PARENTS[1:], 1):
@@ -67,7 +67,7 @@ def along_chain(rotations: np.ndarray, offsets: np.ndarray, translation: np.ndar
     chain[:, 0, :3, 3] = translation
     chain[..., 3, 3] = 1
     chain[:, NUM_JOINTS, :3, :3] = np.eye(3)
-    for above in _JUMPS:
+    for above in JUMPS:
         chain = chain.take(above, 1) @ chain
     return chain[:, :NUM_JOINTS, :3]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+_NEXT, _LAST = [1, 2, 0], [2, 0, 1]
+
 
 def matrix_from_6d(six: Tensor) -> Tensor:
     """(..., 6), two 3-vectors one after the other -> (..., 3, 3) rotations by Gram-Schmidt; safe at zero length."""
@@ -13,14 +15,7 @@ def matrix_from_6d(six: Tensor) -> Tensor:
     b = b - (x * b).sum(-1, keepdim=True) * x
     y = b / (b.square().sum(-1, keepdim=True) + 1e-8).sqrt()
     # The cross product is written out: exporters of torch.cross differ, sums and products do not.
-    z = torch.stack(
-        (
-            x[..., 1] * y[..., 2] - x[..., 2] * y[..., 1],
-            x[..., 2] * y[..., 0] - x[..., 0] * y[..., 2],
-            x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0],
-        ),
-        dim=-1,
-    )
+    z = x[..., _NEXT] * y[..., _LAST] - x[..., _LAST] * y[..., _NEXT]
     return torch.stack((x, y, z), dim=-1)
 
 

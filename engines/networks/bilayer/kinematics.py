@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engines.body.model import BodyModel, tree_levels
+from engines.body.model import JUMPS, BodyModel
 from engines.keypoints import JOINT_PARENTS, NUM_COCO, NUM_JOINTS
 
 COARSE_LEVEL = 2
@@ -35,6 +35,8 @@ class Kinematics(nn.Module):
     bind: Tensor
     rest: Tensor
     rest_dirs: Tensor
+    last_row: Tensor
+    nothing: Tensor
 
     def __init__(self, body: BodyModel) -> None:
         super().__init__()
@@ -68,20 +70,20 @@ class Kinematics(nn.Module):
             ("rest_dirs", body.joints_shapedirs.transpose(2, 0, 1).reshape(-1, NUM_JOINTS * 3)),
         ):
             self.register_buffer(name, torch.from_numpy(np.array(value, np.float32, order="C")), persistent=False)
+        self.register_buffer("last_row", torch.eye(4)[None, None, 3:], persistent=False)
+        self.register_buffer("nothing", torch.eye(4)[None, None], persistent=False)
 
     def chain(self, rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
         """Local rotations (B, 24, 3, 3), betas (B, 10) -> global rotations (B, 24, 3, 3), joints (B, 24, 3) metres."""
         offset = self.offset + (betas @ self.offset_dirs).reshape(-1, NUM_JOINTS, 3)
-        turns: list[Tensor] = [rotations[:, 0]] * NUM_JOINTS
-        places: list[Tensor] = [torch.zeros_like(offset[:, 0])] * NUM_JOINTS
-        for joints, parents in tree_levels():
-            index, above = torch.as_tensor(joints), torch.as_tensor(parents)
-            up = torch.stack([turns[p] for p in above.tolist()], 1)
-            here = up @ torch.cat((rotations[:, index], offset[:, index, :, None]), -1)
-            for slot, (joint, parent) in enumerate(zip(index.tolist(), above.tolist(), strict=True)):
-                turns[joint] = here[:, slot, :, :3]
-                places[joint] = places[parent] + here[:, slot, :, 3]
-        return torch.stack(turns, 1), torch.stack(places, 1)
+        count = offset.shape[0]
+        chain = torch.cat((rotations, offset[..., None]), -1)
+        chain = torch.cat((chain, self.last_row.expand(count, NUM_JOINTS, 1, 4)), 2)
+        # The 25th stands above the root and moves nothing.
+        chain = torch.cat((chain, self.nothing.expand(count, 1, 4, 4)), 1)
+        for above in JUMPS:
+            chain = chain[:, above.tolist()] @ chain
+        return chain[:, :NUM_JOINTS, :3, :3], chain[:, :NUM_JOINTS, :3, 3]
 
     def landmarks(self, turns: Tensor, joints: Tensor, betas: Tensor) -> Tensor:
         """COCO's 17 landmarks (B, 17, 3) of bodies whose `chain` is known."""
