@@ -178,6 +178,11 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         for name in ("fov", "intrinsics"):
             if getattr(self, name) is not None:
                 _camera(self.fov, self.intrinsics, "the run")
+        for name, ending in (("record", ".mcap"), ("overlay", ".mp4"), ("contact_sheet", ".png")):
+            path = getattr(self, name)
+            if path is not None and Path(path).suffix.lower() != ending:
+                key = name.replace("_", "-")
+                raise UsageError(f"{key} is {path!r}, it must end in {ending}; without {key} none is written")
 
     def sources(self) -> list[tuple[str, SourceOptions]]:
         """Spec and options of each source, stream names made unique. Raises UsageError."""

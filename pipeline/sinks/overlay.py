@@ -19,7 +19,6 @@ from pipeline.draw import draw_result
 from pipeline.errors import OutputError
 from pipeline.types import FrameResult
 
-MAX_SIDE_PX = 1280
 _TIME_BASE = Fraction(1, 60_000)
 """Exact for all common frame rates; MPEG-4 allows denominators up to 65535."""
 _ENCODERS: dict[str, dict[str, str]] = {
@@ -39,7 +38,7 @@ class OverlayWriter:
 
     name = "overlay"
 
-    def __init__(self, path: str | Path, body: BodyModel, *, fps: float = 30.0, max_side_px: int = MAX_SIDE_PX) -> None:
+    def __init__(self, path: str | Path, body: BodyModel, *, fps: float = 30.0, max_side_px: int = 0) -> None:
         """Create the file; raises OutputError where that is impossible.
 
         fps: a hint for the encoder; frames keep their own times. max_side_px: larger pictures are scaled down to it,

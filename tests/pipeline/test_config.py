@@ -124,6 +124,9 @@ def test_nonsense_is_explained(tmp_path, text, words):
         (["--max-frames", "-1"], "max-frames is '-1': expected int >= 1"),
         (["--config", "/nowhere.toml"], "cannot be read"),
         (["--over", "x"], "did you mean --overlay"),
+        (["--overlay", "none"], "overlay is 'none', it must end in .mp4; without overlay none is written"),
+        (["--record", "log"], "record is 'log', it must end in .mcap"),
+        (["--contact-sheet", "sheet.jpg"], "contact-sheet is 'sheet.jpg', it must end in .png"),
     ],
 )
 def test_wrong_flags_are_explained(argv, words):
