@@ -37,7 +37,7 @@ class CropRequest:
     alone: bool = False
     """The picture stands alone: no next one will mend what is misread in this one, so it is read more closely."""
     scales: tuple[float, ...] = ()
-    """Squares so many times as large are read too, and the points averaged: as many more looks."""
+    """Squares so many times as large are read too, and the points averaged: as many more looks, and two at the face."""
     time_s: float = 0.0
     """When the picture was taken, on a clock of its own per person."""
 

@@ -14,6 +14,7 @@ from engines.estimate import BodyEstimate, Sighting
 from engines.keypoints import NUM_COCO
 from engines.methods.bodies import OUTLINE_LEVEL, Bodies
 from engines.methods.evidence import CropRequest, Evidence, EvidenceReader, TrunkReader, averaged
+from engines.methods.face_looks import face_squares, with_faces
 from engines.methods.facing import Facing
 from engines.methods.quality import body_quality
 from engines.methods.span import span
@@ -121,7 +122,7 @@ class TrunkMethod:
             return self._trunk.read(outputs, crops, requests)
 
     def _closely(self, evidence: Evidence, requests: list[CropRequest], spans_ms: dict[str, float]) -> Evidence:
-        """With the looks at other `CropRequest.scales`; maps stay those of the first."""
+        """With the looks at other `CropRequest.scales`, and closer ones at faces; maps stay those of the first."""
         scales = sorted({scale for request in requests for scale in request.scales})
         if not scales:
             return evidence
@@ -133,6 +134,17 @@ class TrunkMethod:
             for row, points, depths in zip(rows, more.points_px, more.depth_m, strict=True):
                 looks[row].append((points, depths))
         points_px, depth_m = (np.stack(values) for values in zip(*map(averaged, looks), strict=True))
+        faces = [
+            (row, square)
+            for row, request in enumerate(requests)
+            if request.scales
+            for square in face_squares(points_px[row], request)
+        ]
+        if faces:
+            closer = self._see([square for _, square in faces], spans_ms).points_px
+            for row in {row for row, _ in faces}:
+                own = [points for points, (whose, _) in zip(closer, faces, strict=True) if whose == row]
+                points_px[row] = with_faces(points_px[row], own)
         return replace(evidence, points_px=points_px, depth_m=depth_m)
 
     def _silhouette_ious(self, bodies: Bodies, evidence: Evidence, requests: list[CropRequest]) -> np.ndarray:
