@@ -16,14 +16,18 @@ from engines.methods.bodies import OUTLINE_LEVEL, Bodies
 from engines.methods.evidence import CropRequest, Evidence, EvidenceReader, TrunkReader, averaged
 from engines.methods.face_looks import face_squares, with_faces
 from engines.methods.facing import Facing
+from engines.methods.last_places import LastPlaces
 from engines.methods.quality import body_quality
 from engines.methods.span import span
 from engines.runtime import Engine, load_engine
 from engines.runtime.engine import Precision, Runtime
+from kernels.decode_heatmaps import decode_heatmaps
 from kernels.silhouette import silhouette_iou, splat_silhouette
 
 SCORED_POINTS = 12
 """The score is the mean confidence of so many best landmarks: half a body in view is a body."""
+MASS_ALONE = "mass_alone"
+"""Among `Evidence.outputs`: (B, 41) mass of the peaks before `LastPlaces`."""
 SPREAD = 0.4
 """Power from the mass of a peak to a published confidence."""
 
@@ -72,6 +76,7 @@ class TrunkMethod:
         self._trunk = trunk
         self._lifter = lifter
         self._facing = Facing()
+        self._last_places = LastPlaces()
         self.weights = {engine.describe().model: engine.describe().sha256 for engine in self._engines}
 
     def estimate(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> list[BodyEstimate]:
@@ -86,7 +91,7 @@ class TrunkMethod:
         if not requests:
             return []
         evidence = self._see(requests, spans_ms)
-        seen = sightings(evidence.points_px)
+        seen = self._sightings(evidence)
         rows = _sure(seen, least_scores)
         # Where nobody is, nobody claims limbs; and who scores too little alone scores no more beside others.
         evidence, sure = evidence.of(rows), [requests[row] for row in rows]
@@ -95,8 +100,9 @@ class TrunkMethod:
         settled = self._closely(settled, sure, spans_ms)
         if settled is not evidence:
             evidence = settled
-            for row, own in zip(rows, sightings(evidence.points_px), strict=True):
+            for row, own in zip(rows, self._sightings(evidence), strict=True):
                 seen[row] = own
+        self._last_places.keep(requests, seen)
         kept = _sure([seen[row] for row in rows], [least_scores[row] for row in rows])
         if not kept:
             return seen
@@ -118,8 +124,18 @@ class TrunkMethod:
             outputs = self._trunk.infer(crops, closely=any(request.alone for request in requests))
         with span(spans_ms, "decode_points"):
             if "heatmaps" in outputs:
-                outputs = outputs | {"heatmaps": self._facing.settle(outputs["heatmaps"], requests)}
+                settled = self._facing.settle(outputs["heatmaps"], requests)
+                weights = self._last_places.weights(settled, requests)
+                outputs = outputs | {"heatmaps": settled}
+                if weights is not None:
+                    alone = decode_heatmaps(settled, 1.0)[..., 2]
+                    outputs |= {"heatmaps": settled * weights, MASS_ALONE: alone}
             return self._trunk.read(outputs, crops, requests)
+
+    @staticmethod
+    def _sightings(evidence: Evidence) -> list[Sighting]:
+        alone = evidence.outputs.get(MASS_ALONE)
+        return sightings(evidence.points_px, alone if alone is None else np.minimum(alone, evidence.points_px[..., 2]))
 
     def _closely(self, evidence: Evidence, requests: list[CropRequest], spans_ms: dict[str, float]) -> Evidence:
         """With the looks at other `CropRequest.scales`, and closer ones at faces; maps stay those of the first."""
@@ -167,11 +183,13 @@ class TrunkMethod:
             engine.close()
 
 
-def sightings(points_px: np.ndarray) -> list[Sighting]:
-    """What is published of points (B, 41, 3) with the mass of their peaks, whether or not bodies are made of them."""
+def sightings(points_px: np.ndarray, fresh: np.ndarray | None = None) -> list[Sighting]:
+    """What is published of points (B, 41, 3) with the mass of their peaks, whether or not bodies are made of them;
+    ``fresh`` (B, 41): the masses that count for the score, where they are others."""
     points = points_px.copy()
     points[..., 2] = published_confidence(points[..., 2])
-    best = np.sort(points[:, :NUM_COCO, 2], axis=1)[:, -SCORED_POINTS:].mean(1)
+    scored = points[..., 2] if fresh is None else published_confidence(fresh)
+    best = np.sort(scored[:, :NUM_COCO], axis=1)[:, -SCORED_POINTS:].mean(1)
     return [Sighting(points_px=own, score=score) for own, score in zip(points, best.tolist(), strict=True)]
 
 

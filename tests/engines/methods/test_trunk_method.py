@@ -13,6 +13,7 @@ from engines.keypoints import NUM_POINTS
 from engines.methods.bodies import Bodies
 from engines.methods.evidence import CropRequest, Evidence, averaged
 from engines.methods.trunk_method import TrunkMethod, peak_mass
+from kernels.decode_heatmaps import decode_heatmaps
 
 ENGINE = SimpleNamespace(describe=lambda: SimpleNamespace(model="m", sha256="s"), close=lambda: None)
 
@@ -99,3 +100,30 @@ def test_a_look_that_is_unsure_hardly_counts():
     places, depths = averaged([(points[0], np.zeros(NUM_POINTS)), (points[1], np.ones(NUM_POINTS))])
     assert places[0, :2] == pytest.approx((0.195, 0.078), abs=1e-3)
     assert places[0, 2] == pytest.approx(0.45) and depths[0] == pytest.approx(0.00195, abs=1e-5)
+
+
+class Maps(Reader):
+    """A reader of heatmaps: every point at the same place, in a peak of so much mass."""
+
+    mass = 0.3
+
+    def infer(self, crops, *, closely=False):
+        heatmaps = np.full((len(crops), NUM_POINTS, 64, 64), (1 - self.mass) / 64**2, np.float32)
+        heatmaps[..., 20, 40] += self.mass
+        return {"heatmaps": heatmaps}
+
+    def read(self, outputs, crops, requests):
+        points = decode_heatmaps(outputs["heatmaps"], 100.0)
+        points[..., :2] += requests[0].center_px - requests[0].side_px / 2
+        depths = np.zeros(points.shape[:2], np.float32)
+        return Evidence(points_px=points, depth_m=depths, person=None, features=None, crops=crops, outputs=outputs)
+
+
+def test_where_points_were_makes_them_surer_and_the_body_not():
+    method = TrunkMethod(Maps(), Lifter(), load_body())
+    first, second, third = (
+        method.look([replace(request(0.5), person="somebody", time_s=time_s)], [0.0], {})[0]
+        for time_s in (0, 0.03, 0.06)
+    )
+    assert first.points_px[0, 2] + 0.1 < second.points_px[0, 2] <= third.points_px[0, 2] + 1e-3
+    assert second.score == pytest.approx(first.score, abs=1e-3) and third.score == pytest.approx(first.score, abs=1e-3)
