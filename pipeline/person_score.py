@@ -7,7 +7,7 @@ NEW, STAYS = 0.58, 0.54
 
 Of the 280 people on the 205 validation photographs `NEW` finds 83 %, with 0.17 false ones a picture; with 0.10 it is 79
 %, and 68 % for a limit on the estimate's score alone (`python -m pipeline.newcomer_report --shared DIR`). On the clip
-of a street these limits find 91 % of the people and put nobody into its leaves, as its contact sheet shows; somebody
+of a street these limits find 92 % of the people and put up to three bodies into its leaves in three frames; somebody
 sure whom the locator does not see has 0.57."""
 STILL_NEW = 0.45
 """The same in pictures that stand alone: nobody gets a second chance there, and who reads them sees each body's score.

@@ -17,7 +17,7 @@ Sure heatmaps keep their peaks, as does somebody seen from the side, and a wrist
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ import numpy as np
 from engines.estimate import BodyEstimate
 from engines.keypoints import JOINT_NAMES, NUM_POINTS, POINT_MIRROR, POINT_NAMES
 from engines.methods.evidence import CropRequest
+from engines.methods.recent_people import RecentPeople
 from engines.methods.walked import Place, walked_away
 from kernels.decode_heatmaps import decode_heatmaps
 
@@ -48,8 +49,6 @@ BLUR = 0.05
 """Places nearer to the axis than this, in the same lengths, are on neither side."""
 SHORTEST = 0.05
 """Of the crop's side: bodies whose neck is nearer to their pelvis have no axis in the picture."""
-MAX_PEOPLE = 256
-"""So many people are remembered, those who were seen last."""
 
 _CROSSING = {"elbow": 0.03, "knee": 0.15, "wrist": 0.1, "hand": 0.15, "ankle": 0.3, "foot": 0.3}
 _LEFT = [point for point, name in enumerate(POINT_NAMES) if "left" in name]
@@ -84,7 +83,7 @@ class Facing:
     """Remembers people by `CropRequest.person`; nothing changes for somebody unknown or seen for the first time."""
 
     def __init__(self) -> None:
-        self._people: dict[Hashable, _Memory] = {}
+        self._people = RecentPeople[_Memory]()
 
     def settle(self, heatmaps: np.ndarray, requests: Sequence[CropRequest]) -> np.ndarray:
         """(B, 41, n, n) of the requests' crops, each map summing to one -> the same, weighted: the array that was given
@@ -93,11 +92,11 @@ class Facing:
         for row, request in enumerate(requests):
             if request.person is None:
                 continue
-            memory = self._people.pop(request.person, None)
+            memory = self._people.get(request.person)
             fresh = memory is None or not 0 <= request.time_s - memory.time_s <= STALE_S
             if memory is None or fresh:
                 memory = _Memory(time_s=request.time_s)
-            self._people[request.person] = memory
+            self._people.put(request.person, memory)
             sides = picture_left(heatmaps[row])
             if sides is None:
                 continue
@@ -108,8 +107,6 @@ class Facing:
                 if settled is heatmaps:
                     settled = heatmaps.copy()
                 settled[row] *= _weights(on_left, masses, odds, broad)
-        while len(self._people) > MAX_PEOPLE:
-            self._people.pop(next(iter(self._people)))
         return settled
 
     def place(self, requests: Sequence[CropRequest], estimates: Sequence[BodyEstimate]) -> None:

@@ -14,7 +14,7 @@ body's score is what this one says alone: leaves that are taken for people would
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ import numpy as np
 from engines.estimate import Sighting
 from engines.keypoints import NUM_POINTS, POINT_MIRROR
 from engines.methods.evidence import CropRequest
+from engines.methods.recent_people import RecentPeople
 
 GAIN = 2.0
 """1 does half as much. With 4, backs and fronts once confused stay so."""
@@ -34,8 +35,6 @@ SURE = 0.5
 """From this confidence on a place counts in full."""
 STALE_S = 0.25
 """Places older than this say nothing."""
-MAX_PEOPLE = 256
-"""So many people are remembered, those who were seen last."""
 
 _MIRROR = np.array(POINT_MIRROR)
 _SHARES = np.stack([np.full(NUM_POINTS, GAIN), np.where(np.arange(NUM_POINTS) == _MIRROR, 0, GAIN * MIRRORED)], 1)
@@ -54,31 +53,27 @@ class LastPlaces:
     where a picture stands alone."""
 
     def __init__(self) -> None:
-        self._people: dict[Hashable, _Seen] = {}
+        self._people = RecentPeople[_Seen]()
 
-    def weights(self, heatmaps: np.ndarray, requests: Sequence[CropRequest]) -> np.ndarray | None:
-        """(B, 41, n, n) float32, what the heatmaps (B, 41, n, n) of the requests' crops are to be multiplied by: maps
-        that sum to one then do so again. None where nothing is known of anybody."""
-        found: list[np.ndarray | None] = []
+    def settle(self, heatmaps: np.ndarray, requests: Sequence[CropRequest]) -> np.ndarray:
+        """(B, 41, n, n) of the requests' crops, each map summing to one -> the same, weighted: the array that was given
+        where nothing is known of anybody."""
+        settled = heatmaps
         for row, request in enumerate(requests):
             last = self._people.get(request.person)
             if last is None or request.alone or not 0 < request.time_s - last.time_s <= STALE_S:
-                found.append(None)
                 continue
             places = (last.points_px[:, :2] - (request.center_px - request.side_px / 2)) / request.side_px
-            found.append(bells(heatmaps[row], places, last.points_px[:, 2]))
-        if all(own is None for own in found):
-            return None
-        return np.stack([np.ones(heatmaps.shape[1:], np.float32) if own is None else own for own in found])
+            if settled is heatmaps:
+                settled = heatmaps.copy()
+            settled[row] *= bells(heatmaps[row], places, last.points_px[:, 2])
+        return settled
 
     def keep(self, requests: Sequence[CropRequest], seen: Sequence[Sighting]) -> None:
         """What was seen of the people of the requests."""
         for request, one in zip(requests, seen, strict=True):
             if request.person is not None and not request.alone:
-                self._people.pop(request.person, None)
-                self._people[request.person] = _Seen(request.time_s, one.points_px)
-        while len(self._people) > MAX_PEOPLE:
-            self._people.pop(next(iter(self._people)))
+                self._people.put(request.person, _Seen(request.time_s, one.points_px))
 
 
 def bells(heatmaps: np.ndarray, places: np.ndarray, confidence: np.ndarray) -> np.ndarray:

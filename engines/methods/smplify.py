@@ -7,7 +7,7 @@ that a fit that took a wrong turn does not keep it. See docs/methods/smplify.md.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,14 +19,13 @@ from engines.fitting.pose_prior import vectors_of
 from engines.fitting.staged_fit import Fit, StagedFit
 from engines.methods.bodies import Bodies
 from engines.methods.evidence import CropRequest, Evidence
+from engines.methods.recent_people import RecentPeople
 from engines.runtime import Engine
 from engines.runtime.engine import Precision, Runtime
 
 RETRY_S = 1.0
 STALE_S = 0.5
 """A person who was away for longer is fitted from nothing: the old body says little by now."""
-MAX_PEOPLE = 256
-"""So many people are remembered, those who were seen last."""
 BETTER = 0.9
 """The fit from nothing must have less than this share of the energy: else bodies would jump for nothing."""
 
@@ -48,7 +47,7 @@ class SmplifyLifter:
     def __init__(self, body: BodyModel, fit: StagedFit | None = None) -> None:
         self.engines: Sequence[Engine] = ()
         self._body, self._fit = body, fit or StagedFit(body)
-        self._people: dict[Hashable, Remembered] = {}
+        self._people = RecentPeople[Remembered]()
 
     def __call__(self, evidence: Evidence, requests: list[CropRequest]) -> Bodies:
         """See `engines.methods.trunk_method.Lifter`."""
@@ -96,11 +95,10 @@ class SmplifyLifter:
             memory = last[row]
             tried = request.time_s if cold[row] or memory is None else memory.tried_s
             figures = fit.figures.rows(np.array([row]))
-            self._people.pop(request.person, None)
             if np.isfinite(fit.energy[row]):
-                self._people[request.person] = Remembered(figures=figures, time_s=request.time_s, tried_s=tried)
-        while len(self._people) > MAX_PEOPLE:
-            self._people.pop(next(iter(self._people)))
+                self._people.put(request.person, Remembered(figures=figures, time_s=request.time_s, tried_s=tried))
+            else:
+                self._people.forget(request.person)
 
 
 def open_lifter(body: BodyModel, *, runtime: Runtime, precision: Precision, preset: str, threads: int) -> SmplifyLifter:

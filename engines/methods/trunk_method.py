@@ -124,12 +124,11 @@ class TrunkMethod:
             outputs = self._trunk.infer(crops, closely=any(request.alone for request in requests))
         with span(spans_ms, "decode_points"):
             if "heatmaps" in outputs:
-                settled = self._facing.settle(outputs["heatmaps"], requests)
-                weights = self._last_places.weights(settled, requests)
+                faced = self._facing.settle(outputs["heatmaps"], requests)
+                settled = self._last_places.settle(faced, requests)
                 outputs = outputs | {"heatmaps": settled}
-                if weights is not None:
-                    alone = decode_heatmaps(settled, 1.0)[..., 2]
-                    outputs |= {"heatmaps": settled * weights, MASS_ALONE: alone}
+                if settled is not faced:
+                    outputs[MASS_ALONE] = decode_heatmaps(faced, 1.0)[..., 2]
             return self._trunk.read(outputs, crops, requests)
 
     @staticmethod
@@ -151,16 +150,13 @@ class TrunkMethod:
                 looks[row].append((points, depths))
         points_px, depth_m = (np.stack(values) for values in zip(*map(averaged, looks), strict=True))
         faces = [
-            (row, square)
-            for row, request in enumerate(requests)
-            if request.scales
-            for square in face_squares(points_px[row], request)
+            face_squares(points, one) if one.scales else [] for points, one in zip(points_px, requests, strict=True)
         ]
-        if faces:
-            closer = self._see([square for _, square in faces], spans_ms).points_px
-            for row in {row for row, _ in faces}:
-                own = [points for points, (whose, _) in zip(closer, faces, strict=True) if whose == row]
-                points_px[row] = with_faces(points_px[row], own)
+        if any(faces):
+            closer = iter(self._see([square for own in faces for square in own], spans_ms).points_px)
+            for row, own in enumerate(faces):
+                if own:
+                    points_px[row] = with_faces(points_px[row], [next(closer) for _ in own])
         return replace(evidence, points_px=points_px, depth_m=depth_m)
 
     def _silhouette_ious(self, bodies: Bodies, evidence: Evidence, requests: list[CropRequest]) -> np.ndarray:

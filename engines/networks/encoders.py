@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engines.keypoints import NUM_POINTS, PART_NAMES
-from engines.networks.hourglass import MEAN, STD, PixelHead, Seen, TrunkOutput, depth_where
+from engines.networks.hourglass import MEAN, STD, HeadedTrunk, PixelHead, Seen
 
 EncoderName = Literal["vgg11", "vgg16", "resnet50"]
 ENCODERS: tuple[EncoderName, ...] = ("vgg11", "vgg16", "resnet50")
@@ -134,7 +134,7 @@ class ResNet50(nn.Module):
         return found[1:]
 
 
-class EncoderTrunk(nn.Module):
+class EncoderTrunk(HeadedTrunk):
     """An encoder in the trunk's place. Input (B, 3, S, S) float RGB 0..255, S a multiple of 32, output as the trunk's;
     `features` (B, 3 * pyramid, S/8, S/8) are the merged pyramid. Raises ValueError for other input sides."""
 
@@ -159,14 +159,8 @@ class EncoderTrunk(nn.Module):
         nn.init.normal_(self.depth_head.weight, std=1e-3)
         nn.init.zeros_(self.depth_head.bias)  # type: ignore[arg-type]
 
-    def forward(self, crops: Tensor) -> TrunkOutput:
-        seen = self.see(crops)
-        heatmap = functional.pixel_shuffle(seen.quarters[0], 2)
-        depth = depth_where(self.depth_head(seen.mixed), heatmap)
-        return TrunkOutput([heatmap], self.part_head(seen.mixed), depth, seen.features)
-
     def see(self, crops: Tensor) -> Seen:
-        """All but the heads at the end."""
+        """See `HeadedTrunk.see`."""
         maps = self.encoder((crops - self.mean) / self.std)
         levels = [lateral(x) for lateral, x in zip(self.lateral, maps, strict=True)]
         for fine in (1, 0):

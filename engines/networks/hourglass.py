@@ -126,7 +126,28 @@ class PixelHead(nn.Module):
         return functional.pixel_shuffle(self.conv(x), 2)
 
 
-class Trunk(nn.Module):
+class HeadedTrunk(nn.Module):
+    """What all trunks share: the heads on top of what they see."""
+
+    part_head: PixelHead
+    depth_head: nn.Conv2d
+
+    def forward(self, crops: Tensor, depth_rows: Tensor | None = None) -> TrunkOutput:
+        """``depth_rows`` (B,) bool: the crops whose depth is wanted; None: all."""
+        seen = self.see(crops)
+        heatmaps = [functional.pixel_shuffle(quarters, 2) for quarters in seen.quarters]
+        deep, where = seen.mixed, heatmaps[-1]
+        if depth_rows is not None:
+            deep, where = deep[depth_rows], where[depth_rows]
+        parts = self.part_head(seen.mixed)
+        return TrunkOutput(heatmaps, parts, depth_where(self.depth_head(deep), where), seen.features)
+
+    def see(self, crops: Tensor) -> Seen:
+        """All but the heads at the end."""
+        raise NotImplementedError
+
+
+class Trunk(HeadedTrunk):
     """Stacked hourglass with all heads. Input (B, 3, S, S) float RGB 0..255, S a multiple of 8 * 2**levels."""
 
     mean: Tensor
@@ -156,18 +177,8 @@ class Trunk(nn.Module):
         nn.init.normal_(self.depth_head.weight, std=1e-3)
         nn.init.zeros_(self.depth_head.bias)  # type: ignore[arg-type]
 
-    def forward(self, crops: Tensor, depth_rows: Tensor | None = None) -> TrunkOutput:
-        """``depth_rows`` (B,) bool: the crops whose depth is wanted; None: all."""
-        seen = self.see(crops)
-        heatmaps = [functional.pixel_shuffle(quarters, 2) for quarters in seen.quarters]
-        deep, where = seen.mixed, heatmaps[-1]
-        if depth_rows is not None:
-            deep, where = deep[depth_rows], where[depth_rows]
-        parts = self.part_head(seen.mixed)
-        return TrunkOutput(heatmaps, parts, depth_where(self.depth_head(deep), where), seen.features)
-
     def see(self, crops: Tensor) -> Seen:
-        """All but the heads at the end."""
+        """See `HeadedTrunk.see`."""
         x = self.stem((crops - self.mean) / self.std)
         every: list[Tensor] = []
         features = x

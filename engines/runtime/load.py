@@ -36,7 +36,7 @@ def load_engine(
     ``threads``: CPU threads, 0 for the library's choice.
     ``batches``: batch sizes to compile for where the network leaves the batch free; any batch can then be run, in
     chunks of these sizes. TensorRT always has those of `TENSORRT_BATCHES` too.
-    ``side_by_side``: on a CPU, items of a batch run two at a time, on half of the threads each (an eighth less time on
+    ``side_by_side``: on a CPU, items of a batch run two at a time, on half of the threads each (a sixth less time on
     two cores, and less waiting where others want the cores too); the last of an odd number has all threads. For heavy
     networks that see a few items at a time.
     ``cache_dir``: where compiled engines are kept; None: no cache for OpenVINO, the user's cache for TensorRT.

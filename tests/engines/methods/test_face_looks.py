@@ -8,9 +8,14 @@ from engines.methods import CropRequest
 from engines.methods.face_looks import FACE, face_squares, with_faces
 
 REQUEST = CropRequest(
-    image=np.zeros((480, 640, 3), np.uint8), center_px=np.array([300.0, 240.0]), side_px=400.0,
-    intrinsics=Intrinsics.from_fov(640, 480), person=("clip", 1), alone=True, scales=(1.2,),
-)  # fmt: skip
+    image=np.zeros((480, 640, 3), np.uint8),
+    center_px=np.array([300.0, 240.0]),
+    side_px=400.0,
+    intrinsics=Intrinsics.from_fov(640, 480),
+    person=("clip", 1),
+    alone=True,
+    scales=(1.2,),
+)
 
 
 def standing(mass: float = 0.5) -> np.ndarray:
@@ -18,9 +23,19 @@ def standing(mass: float = 0.5) -> np.ndarray:
     points = np.zeros((41, 3), np.float32)
     points[:5, :2] = [[300, 100], [305, 95], [295, 95], [310, 98], [290, 98]]
     points[5:17, :2] = [
-        [330, 140], [270, 140], [340, 190], [260, 190], [345, 240], [255, 240],
-        [320, 250], [280, 250], [320, 320], [280, 320], [320, 395], [280, 395],
-    ]  # fmt: skip
+        [330, 140],
+        [270, 140],
+        [340, 190],
+        [260, 190],
+        [345, 240],
+        [255, 240],
+        [320, 250],
+        [280, 250],
+        [320, 320],
+        [280, 320],
+        [320, 395],
+        [280, 395],
+    ]
     points[..., 2] = mass
     return points
 

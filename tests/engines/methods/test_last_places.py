@@ -9,14 +9,19 @@ from engines.camera import Intrinsics
 from engines.estimate import Sighting
 from engines.keypoints import NUM_POINTS, POINT_MIRROR, POINT_NAMES
 from engines.methods import CropRequest
-from engines.methods.last_places import MAX_PEOPLE, STALE_S, LastPlaces
+from engines.methods.last_places import STALE_S, LastPlaces
+from engines.methods.recent_people import MAX_PEOPLE
 from kernels.decode_heatmaps import decode_heatmaps
 
 CELLS = 64
 REQUEST = CropRequest(
-    image=np.zeros((9, 9, 3), np.uint8), center_px=np.array([500.0, 300.0]), side_px=200.0,
-    intrinsics=Intrinsics.from_fov(1000, 600), person=("clip", 1), time_s=1.0,
-)  # fmt: skip
+    image=np.zeros((9, 9, 3), np.uint8),
+    center_px=np.array([500.0, 300.0]),
+    side_px=200.0,
+    intrinsics=Intrinsics.from_fov(1000, 600),
+    person=("clip", 1),
+    time_s=1.0,
+)
 LATER = replace(REQUEST, time_s=1.03)
 NOSE, LEFT_KNEE, RIGHT_KNEE = (POINT_NAMES.index(name) for name in ("nose", "left_knee", "right_knee"))
 
@@ -48,9 +53,9 @@ def remembering(sighting: Sighting) -> LastPlaces:
 
 
 def settled(places: LastPlaces, heatmaps: np.ndarray, request: CropRequest = LATER) -> np.ndarray:
-    weights = places.weights(heatmaps, [request])
-    assert weights is not None
-    return heatmaps * weights
+    found = places.settle(heatmaps, [request])
+    assert found is not heatmaps
+    return found
 
 
 @pytest.mark.parametrize("last", [0.3, 0.7])
@@ -92,12 +97,16 @@ def test_knees_that_changed_places_are_held_less_than_a_knee_that_jumps():
 def test_nothing_is_known_of_strangers_of_pictures_alone_and_of_long_ago():
     places, heatmaps = remembering(seen_at(0.3, 0.5)), maps(0.5)
     for request in (
-        replace(LATER, person=("clip", 2)), replace(LATER, person=None), replace(LATER, alone=True),
-        replace(LATER, time_s=1.01 + STALE_S), REQUEST, replace(LATER, time_s=0.9),
-    ):  # fmt: skip
-        assert places.weights(heatmaps, [request]) is None
-    both = places.weights(np.concatenate([heatmaps, heatmaps]), [replace(LATER, person=("clip", 2)), LATER])
-    assert (both[0] == 1).all() and (both[1] != 1).any()
+        replace(LATER, person=("clip", 2)),
+        replace(LATER, person=None),
+        replace(LATER, alone=True),
+        replace(LATER, time_s=1.01 + STALE_S),
+        REQUEST,
+        replace(LATER, time_s=0.9),
+    ):
+        assert places.settle(heatmaps, [request]) is heatmaps
+    both = places.settle(np.concatenate([heatmaps, heatmaps]), [replace(LATER, person=("clip", 2)), LATER])
+    assert (both[0] == heatmaps[0]).all() and (both[1] != heatmaps[0]).any()
 
 
 def test_mirrored_people_are_mirrored():
@@ -117,5 +126,6 @@ def test_only_so_many_are_remembered():
     places, one = LastPlaces(), seen_at(0.3, 0.5)
     for number in range(MAX_PEOPLE + 1):
         places.keep([replace(REQUEST, person=number)], [one])
-    assert places.weights(maps(0.5), [replace(LATER, person=0)]) is None
-    assert places.weights(maps(0.5), [replace(LATER, person=1)]) is not None
+    heatmaps = maps(0.5)
+    assert places.settle(heatmaps, [replace(LATER, person=0)]) is heatmaps
+    assert places.settle(heatmaps, [replace(LATER, person=1)]) is not heatmaps

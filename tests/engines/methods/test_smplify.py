@@ -81,7 +81,7 @@ def test_a_wrong_turn_is_left_at_the_next_retry(lifter):
 
 
 def test_memory_has_a_bound(lifter, monkeypatch):
-    monkeypatch.setattr("engines.methods.smplify.MAX_PEOPLE", 2)
+    monkeypatch.setattr("engines.methods.recent_people.MAX_PEOPLE", 2)
     people = draw_people(1, seed=14)
     for name in "abc":
         lifter(_seen(people), _requests(people, [name], 0.0))
