@@ -35,6 +35,9 @@ SURE = 0.5
 """From this confidence on a place counts in full."""
 STALE_S = 0.25
 """Places older than this say nothing."""
+CLOSE = 0.3
+"""Where the middles of two people's squares are less of the squares' mean side apart, the past says nothing of either:
+it would hold on to the other one's limbs."""
 
 _MIRROR = np.array(POINT_MIRROR)
 _SHARES = np.stack([np.full(NUM_POINTS, GAIN), np.where(np.arange(NUM_POINTS) == _MIRROR, 0, GAIN * MIRRORED)], 1)
@@ -63,6 +66,8 @@ class LastPlaces:
             last = self._people.get(request.person)
             if last is None or request.alone or not 0 < request.time_s - last.time_s <= STALE_S:
                 continue
+            if any(_close(request, other) for other in requests if other is not request):
+                continue
             places = (last.points_px[:, :2] - (request.center_px - request.side_px / 2)) / request.side_px
             if settled is heatmaps:
                 settled = heatmaps.copy()
@@ -74,6 +79,14 @@ class LastPlaces:
         for request, one in zip(requests, seen, strict=True):
             if request.person is not None and not request.alone:
                 self._people.put(request.person, _Seen(request.time_s, one.points_px))
+
+
+def _close(one: CropRequest, other: CropRequest) -> bool:
+    """Whether another person who is followed is in the way."""
+    if other.person is None or one.image is not other.image:
+        return False
+    apart = np.abs(one.center_px - other.center_px).max()
+    return bool(apart < CLOSE * (one.side_px + other.side_px) / 2)
 
 
 def bells(heatmaps: np.ndarray, places: np.ndarray, confidence: np.ndarray) -> np.ndarray:

@@ -105,8 +105,17 @@ def test_nothing_is_known_of_strangers_of_pictures_alone_and_of_long_ago():
         replace(LATER, time_s=0.9),
     ):
         assert places.settle(heatmaps, [request]) is heatmaps
-    both = places.settle(np.concatenate([heatmaps, heatmaps]), [replace(LATER, person=("clip", 2)), LATER])
+    both = places.settle(np.concatenate([heatmaps, heatmaps]), [replace(LATER, person=None), LATER])
     assert (both[0] == heatmaps[0]).all() and (both[1] != heatmaps[0]).any()
+
+
+@pytest.mark.parametrize("gap, held", [(50.0, False), (70.0, True)])
+def test_the_past_says_nothing_of_somebody_whom_another_one_is_close_to(gap, held):
+    places, heatmaps = remembering(seen_at(0.3, 0.5)), np.concatenate([maps(0.5)] * 2)
+    other = replace(LATER, person=("clip", 2), center_px=LATER.center_px - np.array([gap, 10.0]))
+    assert (places.settle(heatmaps, [LATER, other]) is not heatmaps) == held
+    elsewhere = replace(other, image=np.zeros_like(other.image))
+    assert places.settle(heatmaps, [LATER, elsewhere]) is not heatmaps
 
 
 def test_mirrored_people_are_mirrored():
