@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from engines.training.factory.rendering import SHARD_IMAGES, render_shards
+from engines.training.factory.scene import FACTORS
 
 
 def main() -> None:
@@ -21,6 +22,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes; each renders whole shards")
     parser.add_argument("--all-licences", action="store_true", help="backgrounds of any licence, not for shipping")
     parser.add_argument("--no-share-alike", action="store_true", help="leave the CC BY-SA poses (HDM05) out")
+    parser.add_argument("--without", nargs="+", choices=FACTORS, default=(), help="keep these the same in all pictures")
     parser.add_argument("--overwrite", action="store_true", help="render shards again that are there already")
     args = parser.parse_args()
     if args.images < 1 or args.workers < 1:

@@ -46,10 +46,11 @@ def draw_framing(rng: np.random.Generator) -> Framing:
     return ("whole", "cut", "webcam")[rng.choice(3, p=[0.58, 0.2, 0.22])]  # type: ignore[return-value]
 
 
-def draw_camera(framing: Framing, rng: np.random.Generator) -> Camera:
-    """Vertical field of view 40-75 degrees mostly, pitch -20 to 45 degrees, little roll."""
+def draw_camera(framing: Framing, rng: np.random.Generator, *, level: bool = False) -> Camera:
+    """Vertical field of view 40-75 degrees mostly, pitch -20 to 45 degrees, little roll; ``level``: 55, 0 and 0."""
     size = PICTURE_SIZES[rng.integers(3 if framing == "webcam" else len(PICTURE_SIZES))]
     fov = rng.uniform(40, 75) if rng.random() < 0.85 else rng.uniform(25, 95)
+    fov = 55.0 if level else fov
     focal = 0.5 * size[1] / np.tan(np.radians(fov) / 2)
     source = Intrinsics(fx=focal, fy=focal, cx=size[0] / 2, cy=size[1] / 2)
     if framing == "webcam":
@@ -57,6 +58,7 @@ def draw_camera(framing: Framing, rng: np.random.Generator) -> Camera:
     else:
         pitch = rng.normal(5, 8) if rng.random() < 0.6 else rng.uniform(-20, 45)
     roll = rng.normal(0, 3 if rng.random() < 0.9 else 15)
+    pitch, roll = (0.0, 0.0) if level else (pitch, roll)
     return Camera(intrinsics=source, size=size, rotation=camera_rotation(np.radians(pitch), np.radians(roll)))
 
 

@@ -35,6 +35,7 @@ def render_shards(args: argparse.Namespace, shards: list[int]) -> None:
         wardrobe=Wardrobe(args.shared, load_base_mesh(body, args.shared, args.cache), renderer),
         renderer=renderer,
         backgrounds=load_backgrounds(args.shared, val=args.val, licences=licences),
+        without=frozenset(args.without),
     )
     print(f"{renderer.device}; {len(studio.poses.rotvec)} poses, {len(studio.backgrounds)} backgrounds", flush=True)
     for shard in shards:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -22,6 +23,11 @@ from engines.training.factory.shards import CROP_PX, PARTS_PX, SynthSample
 from engines.training.factory.wardrobe import Wardrobe
 
 TARGET_ID = 1
+
+Factor = Literal["clothes", "light", "sensor", "occlusion", "truncation", "background", "view"]
+"""What pictures differ in, beside the body and its pose."""
+FACTORS: tuple[Factor, ...] = get_args(Factor)
+GREY = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,6 +67,9 @@ class Studio:
     renderer: Renderer
     backgrounds: Sequence[np.ndarray]
     """JPEG bytes each."""
+    without: frozenset[Factor] = frozenset()
+    """What is the same in every picture: bare skin, light from the camera, a clean sensor, nothing in front, whole
+    bodies, a grey wall, a level camera of one field of view. For ablations."""
 
     def shoot(self, rng: np.random.Generator) -> SynthSample:
         """Render one sample; the same generator state gives the same sample."""
@@ -69,20 +78,20 @@ class Studio:
         view = view_around(camera.intrinsics.project(points), camera.intrinsics, camera.size, rng)
         photo = decode_rgb(self.backgrounds[int(rng.integers(len(self.backgrounds)))])
         drawings = self._dress(target, translation, TARGET_ID, photo, rng)
-        for person in range(rng.choice(3, p=[0.68, 0.23, 0.09])):
-            drawings += self._bystander(translation, camera, TARGET_ID + 1 + person, photo, rng)
-        for _ in range(rng.choice(3, p=[0.77, 0.17, 0.06])):
-            cloth = random_pattern(random_patch(photo, 128, rng, 0.2), rng)
-            drawings.append(draw_occluder(points, cloth, rng))
+        if "occlusion" not in self.without:
+            drawings += self._obstacles(points, translation, camera, photo, rng)
         backdrop = self._backdrop(photo, rng)
-        rendered = self.renderer.render(drawings, view.intrinsics, draw_lighting(camera, backdrop, rng))
-        image = photograph(compose(rendered.rgba, backdrop), view.side, rng)
+        lighting = frontal_light(camera) if "light" in self.without else draw_lighting(camera, backdrop, rng)
+        rendered = self.renderer.render(drawings, view.intrinsics, lighting)
+        image = compose(rendered.rgba, backdrop)
+        if "sensor" not in self.without:
+            image = photograph(image, view.side, rng)
         return finish(image, rendered, target, translation, view)
 
     def _placed_target(self, rng: np.random.Generator) -> tuple[Figure, Camera, np.ndarray]:
         while True:
-            framing = draw_framing(rng)
-            camera = draw_camera(framing, rng)
+            framing: Framing = "whole" if "truncation" in self.without else draw_framing(rng)
+            camera = draw_camera(framing, rng, level="view" in self.without)
             figure = self._figure(framing, camera, rng)
             translation = place(figure.points, camera, framing, rng)
             if translation is not None:
@@ -106,6 +115,18 @@ class Studio:
             transforms=posed.transforms[0],
         )
 
+    def _obstacles(
+        self, points: np.ndarray, translation: np.ndarray, camera: Camera, photo: np.ndarray, rng: np.random.Generator
+    ) -> list[Drawing]:
+        """Other people, and things in front of the target's points (41, 3)."""
+        drawings = []
+        for person in range(rng.choice(3, p=[0.68, 0.23, 0.09])):
+            drawings += self._bystander(translation, camera, TARGET_ID + 1 + person, photo, rng)
+        for _ in range(rng.choice(3, p=[0.77, 0.17, 0.06])):
+            cloth = random_pattern(random_patch(photo, 128, rng, 0.2), rng)
+            drawings.append(draw_occluder(points, cloth, rng))
+        return drawings
+
     def _bystander(
         self, translation: np.ndarray, camera: Camera, person: int, photo: np.ndarray, rng: np.random.Generator
     ) -> list[Drawing]:
@@ -122,15 +143,28 @@ class Studio:
         self, figure: Figure, translation: np.ndarray, person: int, photo: np.ndarray, rng: np.random.Generator
     ) -> list[Drawing]:
         pattern = random_pattern(random_patch(photo, 128, rng, 0.2), rng)
-        return self.wardrobe.dress(figure.betas, figure.skinning(translation), person, pattern, rng)
+        clothed = "clothes" not in self.without
+        return self.wardrobe.dress(figure.betas, figure.skinning(translation), person, pattern, rng, clothed=clothed)
 
     def _backdrop(self, photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if "background" in self.without:
+            return np.full((CROP_PX, CROP_PX, 3), GREY, np.uint8)
         if rng.random() < 0.08:
             return procedural(CROP_PX, rng)
         backdrop = colour_jitter(random_patch(photo, CROP_PX, rng), rng)
         if rng.random() < 0.35:
             backdrop = cv2.GaussianBlur(backdrop, (0, 0), rng.uniform(0.6, 5))
         return backdrop
+
+
+def frontal_light(camera: Camera) -> Lighting:
+    """White, from the camera."""
+    return Lighting(
+        direction=np.array([0.0, 0.0, -1.0]),
+        light=(0.6, 0.6, 0.6),
+        ambient=(0.5, 0.5, 0.5),
+        up=camera.rotation @ np.array([0.0, 1.0, 0.0]),
+    )
 
 
 def draw_lighting(camera: Camera, backdrop: np.ndarray, rng: np.random.Generator) -> Lighting:

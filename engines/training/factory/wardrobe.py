@@ -65,26 +65,18 @@ class Wardrobe:
         person: int,
         pattern: np.ndarray,
         rng: np.random.Generator,
+        *,
+        clothed: bool = True,
     ) -> list[Drawing]:
-        """A body of our model (betas (10,), skinning matrices (24, 4, 4)) in random clothes.
+        """A body of our model (betas (10,), skinning matrices (24, 4, 4)) in random clothes, or without any, bald.
 
         pattern: (h, w, 3) uint8 for cloth that is not drawn with its own texture.
         """
         shaped = self._mesh.shaped(betas)
         female = rng.random() < 0.5
         sex = "female" if female else "male"
-        worn: list[tuple[Item, str]] = []
-        painted = rng.random() < 0.12
-        if not painted:
-            worn.append((self._choose("suit", sex, rng), "cloth"))
-        if rng.random() < 0.85:
-            worn.append((self._choose("shoes", sex, rng), "cloth"))
-        if rng.random() < 0.12:
-            worn.append((self._choose("hat", sex, rng), "cloth"))
-        elif rng.random() < 0.85:
-            worn.append((self._choose("hair", sex, rng), "hair"))
-        worn.append((self._choose("eyebrows", sex, rng), "hair"))
-
+        painted = clothed and rng.random() < 0.12
+        worn = self._outfit(sex, painted, rng) if clothed else []
         hidden = np.zeros(len(shaped), bool)
         for item, _ in worn:
             hidden |= item.garment.hides
@@ -116,6 +108,20 @@ class Wardrobe:
             corners = surface.posed(item.garment.fit(shaped), transforms)
             out.append(Drawing(surface=surface, corners=corners, material=material, person=person))
         return out
+
+    def _outfit(self, sex: str, painted: bool, rng: np.random.Generator) -> list[tuple[Item, str]]:
+        """Items and what they are made of."""
+        worn: list[tuple[Item, str]] = []
+        if not painted:
+            worn.append((self._choose("suit", sex, rng), "cloth"))
+        if rng.random() < 0.85:
+            worn.append((self._choose("shoes", sex, rng), "cloth"))
+        if rng.random() < 0.12:
+            worn.append((self._choose("hat", sex, rng), "cloth"))
+        elif rng.random() < 0.85:
+            worn.append((self._choose("hair", sex, rng), "hair"))
+        worn.append((self._choose("eyebrows", sex, rng), "hair"))
+        return worn
 
     def _choose(self, kind: str, sex: str, rng: np.random.Generator) -> Item:
         items = [item for item in self._items[kind] if item.sex in (sex, "any")]
