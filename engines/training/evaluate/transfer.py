@@ -15,19 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engines.networks.hourglass import PRESETS, Trunk
+from engines.networks.hourglass import PRESETS
 from engines.training.evaluate.trunk import score_points, summed_up
-from engines.training.memory_format import channels_last
 from engines.training.photos.person_crops import PersonCrops, load_crops
 from engines.training.train_trunk import predictor
-
-
-def load_run(folder: Path, preset: str) -> Trunk:
-    """The averaged weights of a training."""
-    trunk = channels_last(Trunk(PRESETS[preset]))
-    saved = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
-    trunk.load_state_dict(saved["average"])
-    return trunk.eval()
+from engines.training.trunk_cache import load_trunk
 
 
 def some_of(crops: PersonCrops, count: int) -> PersonCrops:
@@ -57,10 +49,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--people", type=int, default=2000, help="photographs to ask about")
     arguments = parser.parse_args(argv)
     crops = some_of(load_crops(arguments.cache, arguments.shared, "train"), arguments.people)
-    device = torch.device("cpu")
     reference = None
     for run in arguments.runs:
-        scores = score_points(predictor(load_run(run, arguments.preset), device), crops, arguments.size, human=True)
+        predict = predictor(load_trunk(run / "checkpoint.pt", arguments.preset), torch.device("cpu"))
+        scores = score_points(predict, crops, arguments.size, human=True)
         reference = scores.oks if reference is None else reference
         print(f"{run.name:16} {summed_up(scores)}  OKS x 100: {difference(scores.oks, reference)}", flush=True)
     return 0
