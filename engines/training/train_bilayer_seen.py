@@ -23,6 +23,7 @@ from engines.training.motion_capture import read_poses
 from engines.training.run import TrainingRun, run_options
 from engines.training.seen_source import SeenSource, seen_errors
 from engines.training.start_weights import shipped_weights
+from engines.training.stature import restore_trained
 from engines.training.train_bilayer import VERTEX_STRIDE
 from engines.training.trunk_cache import SeenPeople
 
@@ -91,5 +92,6 @@ def train(args: argparse.Namespace) -> int:
             evaluate()
     evaluate()
     if args.export:
+        restore_trained(run.average, args.shared)
         export(run.average.state_dict(), args.preset, Path(__file__).parents[1] / "weights", channels)
     return 0
