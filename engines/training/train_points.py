@@ -24,6 +24,7 @@ from engines.training.corruption import Corruption
 from engines.training.geometry import GeometryBatch, GeometryOptions, GeometrySource
 from engines.training.motion_capture import read_poses
 from engines.training.run import TrainingRun, add_run_options, run_options
+from engines.training.start_weights import load_shipped
 from engines.training.validate_lifting import validation_batches
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -37,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What all trainings of networks on points are told."""
     add_run_options(parser, minutes=15, rate=1.5e-3)
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder with data/mocap/ in it")
+    parser.add_argument("--start", type=Path, help="begin with shipped weights, PATH.safetensors")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--export", action="store_true", help="write averaged weights into engines/weights at the end")
@@ -71,6 +73,8 @@ def train_cloud(args: argparse.Namespace, network: str, loss: Literal["l1", "l2"
     mocap = args.shared / "data" / "mocap"
     checks = validation_batches(read_poses(mocap, val=True), body)
     net = build_cloud(network, args.preset)
+    if args.start:
+        load_shipped(net, args.start, "")
     run = TrainingRun(
         run_options(args, f"{network}-{args.preset}"), net, adamw(net, args.rate), vars(args),
         average_every=AVERAGE_EVERY,

@@ -107,6 +107,8 @@ def train_regressors(args: argparse.Namespace) -> int:
     torch.manual_seed(args.seed)
     model = load_body()
     net = build_regressors(args.preset, landmarks=not args.no_landmarks)
+    if args.start:
+        load_shipped(net, args.start, "")
     before = denoiser(args)
     mocap = args.shared / "data" / "mocap"
     check = validation_batches(read_poses(mocap, val=True), Kinematics(model))["depth"]

@@ -55,6 +55,11 @@ def test_the_points_stage_trains_resumes_and_exports(bank, net, tmp_path, monkey
     torch.testing.assert_close(frozen(*given), expected(*given))
     args.points_run = tmp_path / "none"
     torch.testing.assert_close(train_regressors.denoiser(args)(*given), expected(*given), atol=2e-2, rtol=0)
+    shipped = str(tmp_path / "weights" / "smplr-small.safetensors")
+    begun = ["--stage", "points", "--run", str(tmp_path / "begun"), "--start", shipped, *common]
+    assert train_smplr.main([*begun, "--steps", "1", "--rate", "1e-9"]) == 0
+    expected.load_state_dict(torch.load(tmp_path / "begun" / "checkpoint.pt", weights_only=True)["average"])
+    torch.testing.assert_close(frozen(*given), expected(*given), atol=2e-2, rtol=0)
 
 
 @pytest.mark.parametrize("through_body", [False, True])
