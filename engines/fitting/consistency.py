@@ -48,7 +48,7 @@ _STAY_PLACE = (0.03, 0.03, 0.1)
 """The same of the pelvis, over its distance."""
 
 
-NOISE = Noise(point_m=0.01, reach_m=0.1, depth_m=0.1, depth_reach_m=0.3, confidence_power=3.0)
+NOISE = Noise(point_m=0.01, reach_m=0.1, depth_m=0.2, depth_reach_m=0.6, confidence_power=3.0)
 """Measured errors of the trunk grow with the confidence to about -1.5."""
 
 
