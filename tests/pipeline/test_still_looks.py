@@ -1,9 +1,12 @@
 """More looks at pictures that stand alone, with an estimator that knows which way the picture has to be turned."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from engines.camera import Intrinsics
 from engines.estimate import BodyEstimate
+from engines.keypoints import POINT_NAMES
 from engines.methods import CropRequest
 from engines.methods.quarter_turn import turned_picture
 from pipeline.still_looks import look_again
@@ -68,6 +71,29 @@ def test_who_is_upside_down_is_read_in_the_turned_picture():
         # Once as asked, three turns where that was doubtful, and once more around the own points.
         assert len(reader.asked) == (2 if turns == 0 else 5)
         assert reader.asked[-1].side_px < 40
+
+
+def test_who_says_to_hang_is_read_in_the_turned_picture_though_sure():
+    """The other way up the same reader is hardly surer; sideways, by far less than the gain that is asked for."""
+    names = [POINT_NAMES.index(f"{side}_{name}") for name in ("shoulder", "hip") for side in ("left", "right")]
+
+    class Sure(Reader):
+        @staticmethod
+        def _one(request: CropRequest) -> BodyEstimate:
+            found = Reader._one(request)
+            white, black = (np.argwhere(request.image[..., 0] == level)[0][::-1] + 0.5 for level in (255, 0))
+            found.points_px[names] = [(*black, 0.9)] * 2 + [(*white, 0.9)] * 2
+            return replace(found, score=0.86 if black[1] < white[1] - 5 else 0.85)
+
+    for turns in range(4):
+        picture, white = marked(turns)
+        request = CropRequest(
+            image=picture, center_px=white, side_px=60.0, intrinsics=Intrinsics.from_fov(*picture.shape[1::-1])
+        )
+        reader = Sure()
+        found = look_again(reader, [request], reader([request]), [0.45])[0]
+        assert found.score == 0.86
+        assert len(reader.asked) == (2 if turns == 0 else 5)
 
 
 def test_nobody_asked_for_costs_nothing():
