@@ -54,15 +54,13 @@ def look_again(
     upright = [_upright_turn(found.points_px) for found in first]
     doubtful = [row for row, found in enumerate(first) if found.score < UPRIGHT_SCORE or upright[row]]
     turns = np.zeros(len(requests), int)
-    best_scores = [found.score for found in first]
     pictures = {turn: turned_picture(image, turn) if doubtful else image for turn in range(4)}
     for turn in (1, 2, 3) if doubtful else ():
         asked = [turned_request(requests[row], pictures[turn], turn) for row in doubtful]
         for row, found in zip(doubtful, estimate(asked), strict=True):
             gain = 0.0 if turns[row] or turn == upright[row] else TURNED_GAIN
-            if found.score > best_scores[row] + gain:
-                turns[row], best_scores[row] = turn, found.score
-                best[row] = turned_back(found, size, turn)
+            if found.score > best[row].score + gain:
+                turns[row], best[row] = turn, turned_back(found, size, turn)
     # Together, so that people who overlap do not share limbs; those of differently turned pictures cannot.
     seen = np.array(
         [

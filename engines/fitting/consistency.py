@@ -49,7 +49,8 @@ _STAY_PLACE = (0.03, 0.03, 0.1)
 
 
 NOISE = Noise(point_m=0.01, reach_m=0.1, depth_m=0.2, depth_reach_m=0.6, confidence_power=3.0)
-"""Measured errors of the trunk grow with the confidence to about -1.5."""
+"""Measured errors of the trunk grow with the confidence to about -1.5. Depths are wrong for the whole body together
+(docs/methods/bilayer.md), so that each alone counts for less than its own error says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engines.fitting.image_evidence import PELVIS
 from engines.keypoints import COCO_NAMES, JOINT_NAMES, NUM_COCO, POINT_MIRROR, POINT_NAMES
 
 _BODY_OF_LIMB = {
@@ -37,7 +38,6 @@ COMPANION = tuple(
 )
 """For each of the 24 joints the landmark whose error it shares, or -1."""
 
-PELVIS = POINT_NAMES.index("joint_pelvis")
 METRES_TALL = 1.6
 """What the long side of the points' box stands for."""
 

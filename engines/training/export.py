@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
 
 from engines.locator import Locator, letterbox
 from engines.networks.deploy import KEPT_FLOAT, build_locator, build_trunk, example_input
@@ -30,6 +29,7 @@ from engines.training.evaluate.locator import detection_accuracy
 from engines.training.evaluate.trunk import point_accuracy
 from engines.training.locator_batches import load_photos
 from engines.training.photos.person_crops import load_crops
+from engines.training.start_weights import trained_weights
 from engines.training.trunk_batches import PhotoSource, draw_batch
 from kernels.decode_heatmaps import decode_heatmaps
 
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     arguments = parser.parse_args(argv)
     name, preset = arguments.network, arguments.preset
-    average = torch.load(arguments.run / "checkpoint.pt", map_location="cpu", weights_only=True)["average"]
+    average = trained_weights(arguments.run / "checkpoint.pt")
     prefix = "trunk." if name == "trunk" else "net."
     network = build_trunk(preset) if name == "trunk" else build_locator(preset)
     example = example_input(name, preset)

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engines.training.start_weights import shipped_weights
+from engines.training.start_weights import shipped_weights, trained_weights
 
 PREFIXES = {"trunk": "trunk.", "locator": "net."}
 
@@ -52,9 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     if not 0 <= arguments.share <= 1:
         parser.error(f"--share is {arguments.share}; it lies between 0 and 1")
     start = shipped_weights(arguments.start, PREFIXES[arguments.network])
-    tuned = [
-        torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)["average"] for run in arguments.runs
-    ]
+    tuned = [trained_weights(run / "checkpoint.pt") for run in arguments.runs]
     arguments.out.mkdir(parents=True, exist_ok=True)
     torch.save({"average": blend(start, tuned, arguments.share)}, arguments.out / "checkpoint.pt")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from engines.runtime.weight_file import read_weights
@@ -15,6 +16,12 @@ def shipped_weights(path: Path, prefix: str) -> dict[str, Tensor]:
         name.removeprefix(prefix): value.float() if value.is_floating_point() else value
         for name, value in read_weights(path).items()
     }
+
+
+def trained_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """The averaged weights in a training's checkpoint.pt."""
+    weights: dict[str, Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
+    return weights
 
 
 def load_shipped(network: nn.Module, path: Path, prefix: str) -> None:

@@ -8,19 +8,15 @@ what the last refinement answers.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
-from engines.body import load_body
 from engines.keypoints import NUM_JOINTS
 from engines.networks.bilayer import BilayerNet
-from engines.networks.bilayer.kinematics import Kinematics
 from engines.training.geometry import GeometryBatch
-from engines.training.motion_capture import read_poses
-from engines.training.validate_lifting import validation_batches
 
+LEVEL = "2.5%"
+"""Of `validate_lifting.LEVELS`: held-out performers whose points are so far off are what it is measured on."""
 STATURE = NUM_JOINTS * 6
 """The first shape coefficient among the parameters of `BilayerNet`: a metre and two thirds grow by 6 % with it."""
 
@@ -34,10 +30,5 @@ def restore_stature(net: BilayerNet, batch: GeometryBatch) -> float:
     last = net.get_submodule(f"refinements.{len(net.refinements) - 1}.out") if len(net.refinements) else net.first
     assert isinstance(last, nn.Linear)
     last.bias[STATURE] += short
+    print(f"stature: {short:+.2f} added to the first shape coefficient", flush=True)
     return short
-
-
-def restore_trained(net: BilayerNet, shared: Path) -> None:
-    """The same by held-out performers whose points are 2.5 % off: what a training does before it exports."""
-    bodies = validation_batches(read_poses(shared / "data" / "mocap", val=True), Kinematics(load_body()))
-    print(f"stature: {restore_stature(net, bodies['2.5%']):+.2f} added to the first shape coefficient", flush=True)

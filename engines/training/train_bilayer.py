@@ -24,7 +24,7 @@ from engines.training.losses.body import LossWeights, body_losses, truth_of
 from engines.training.motion_capture import read_poses
 from engines.training.run import TrainingRun, add_run_options, run_options
 from engines.training.start_weights import narrowed, shipped_weights
-from engines.training.stature import restore_trained
+from engines.training.stature import LEVEL, restore_stature
 from engines.training.validate_lifting import (
     lifting_errors,
     lifting_words,
@@ -138,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
             evaluate()
     evaluate()
     if args.export:
-        restore_trained(run.average, args.shared)
+        restore_stature(run.average, checks[LEVEL])
         export(run.average.state_dict(), args.preset, Path(__file__).parents[1] / "weights")
     return 0
 

@@ -23,9 +23,10 @@ from engines.training.motion_capture import read_poses
 from engines.training.run import TrainingRun, run_options
 from engines.training.seen_source import SeenSource, seen_errors
 from engines.training.start_weights import shipped_weights
-from engines.training.stature import restore_trained
+from engines.training.stature import LEVEL, restore_stature
 from engines.training.train_bilayer import VERTEX_STRIDE
 from engines.training.trunk_cache import SeenPeople
+from engines.training.validate_lifting import validation_batches
 
 
 def grown(state: dict[str, Tensor], net: torch.nn.Module) -> dict[str, Tensor]:
@@ -92,6 +93,7 @@ def train(args: argparse.Namespace) -> int:
             evaluate()
     evaluate()
     if args.export:
-        restore_trained(run.average, args.shared)
+        held_out_poses = read_poses(args.shared / "data" / "mocap", val=True)
+        restore_stature(run.average, validation_batches(held_out_poses, body)[LEVEL])
         export(run.average.state_dict(), args.preset, Path(__file__).parents[1] / "weights", channels)
     return 0

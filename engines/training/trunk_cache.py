@@ -17,6 +17,7 @@ import torch
 
 from engines.networks.hourglass import PRESETS, Trunk, expected_depth
 from engines.training.factory.shards import SynthShard, read_shard
+from engines.training.start_weights import trained_weights
 from engines.training.stored_arrays import StoredArrays
 from engines.training.views import View, pictures, prepared_points, true_bodies
 from kernels.decode_heatmaps import decode_heatmaps
@@ -79,7 +80,7 @@ def _see_rows(trunk: Trunk, shard: SynthShard, rows: range, rng: np.random.Gener
 def load_trunk(checkpoint: Path, preset: str) -> Trunk:
     """The averaged weights of a training checkpoint, frozen."""
     trunk = Trunk(PRESETS[preset])
-    trunk.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
+    trunk.load_state_dict(trained_weights(checkpoint))
     return trunk.eval().requires_grad_(False)
 
 

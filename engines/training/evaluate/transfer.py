@@ -24,8 +24,7 @@ from engines.training.trunk_cache import load_trunk
 
 def some_of(crops: PersonCrops, count: int) -> PersonCrops:
     """``count`` people drawn at random, the same each time."""
-    rows = np.sort(np.random.default_rng(0).permutation(len(crops.human))[:count])
-    return PersonCrops(*(getattr(crops, name)[rows] for name in PersonCrops.__dataclass_fields__))
+    return crops.of(np.sort(np.random.default_rng(0).permutation(len(crops.human))[:count]))
 
 
 def difference(values: np.ndarray, reference: np.ndarray) -> str:

@@ -77,7 +77,7 @@ def score_points(predict: Predict, crops: PersonCrops, size_px: int, *, human: b
         & ((crops.points[..., 2] > 0).sum(1) >= 5)
         & (crops.box_px[:, 1] / crops.scale >= 72 * human)
     )
-    chosen = PersonCrops(*(getattr(crops, name)[pick] for name in PersonCrops.__dataclass_fields__))
+    chosen = crops.of(pick)
     predicted = np.concatenate(
         [predict(b.images)[:, :NUM_COCO, :2] for b in whole_batches(PhotoSource(chosen), 64, size_px)]
     )

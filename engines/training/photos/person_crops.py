@@ -42,6 +42,10 @@ class PersonCrops:
     scale: np.ndarray
     """(N,) float32: stored-crop pixels per pixel of the photograph."""
 
+    def of(self, rows: np.ndarray) -> PersonCrops:
+        """Some of the people, in this order."""
+        return PersonCrops(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
 
 def cut_crops(shared: Path, split: str, licence_classes: frozenset[str] | None = OPEN_CLASSES) -> PersonCrops:
     """Cut every labelled person of ``coco_people`` and ``people``."""

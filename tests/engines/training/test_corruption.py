@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from engines.training.corruption import METRES_TALL, PELVIS, Corruption, corrupt
+from engines.fitting.image_evidence import PELVIS
+from engines.training.corruption import METRES_TALL, Corruption, corrupt
 
 
 def test_relief_turn_and_lean_are_what_a_fit_per_person_finds():

@@ -7,12 +7,12 @@ from engines.body import load_body
 from engines.camera import Intrinsics
 from engines.keypoints import NUM_COCO, PART_NAMES, PART_OF_JOINT
 from engines.training.factory.cropview import CropView
-from engines.training.factory.drawable import corner_surface
 from engines.training.factory.framing import camera_rotation, yaw_rotation
 from engines.training.factory.occluders import draw_occluder
 from engines.training.factory.poses import turned
-from engines.training.factory.renderer import OCCLUDER_ID, Drawing, Lighting, Material, Renderer
+from engines.training.factory.renderer import OCCLUDER_ID, Lighting
 from engines.training.factory.scene import Figure, compose, finish
+from tests.engines.training.factory.bare_body import bare_body
 
 LIGHT = Lighting(direction=np.array([0, 0, -1.0]), light=(0.6,) * 3, ambient=(0.4,) * 3, up=np.array([0, -1.0, 0]))
 VIEW = CropView(
@@ -20,23 +20,8 @@ VIEW = CropView(
 )
 
 
-@pytest.fixture(scope="module")
-def renderer():
-    try:
-        made = Renderer()
-    except Exception as error:  # whatever the local GL stack raises
-        pytest.skip(f"no OpenGL through EGL here (moderngl, Mesa or a GPU driver is missing): {error}")
-    yield made
-    made.close()
-
-
 def body_drawing(figure, translation, person=1):
-    body = load_body()
-    faces = body.faces[0]
-    corners = np.stack([faces, np.zeros_like(faces)], axis=-1)
-    surface = corner_surface(corners, np.zeros((1, 2), np.float32), body.weights, body.v_template)
-    posed = surface.posed(body.v_template, figure.skinning(translation))
-    return Drawing(surface=surface, corners=posed, material=Material(albedo="white"), person=person)
+    return bare_body(figure.skinning(translation), person)
 
 
 def figure_at(yaw=0.3):

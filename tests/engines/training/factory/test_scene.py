@@ -1,40 +1,23 @@
 """What `Studio.without` names is the same in every picture, and only that."""
 
 import numpy as np
-import pytest
 
 from engines.body import load_body
 from engines.training.factory.codec import jpeg
-from engines.training.factory.drawable import corner_surface
 from engines.training.factory.poses import PoseLibrary
-from engines.training.factory.renderer import Drawing, Material, Renderer
 from engines.training.factory.scene import GREY, Studio
+from tests.engines.training.factory.bare_body import bare_body
 
 
 class Naked:
     """Our own body for the clothes of the training material, which tests do without."""
 
-    def __init__(self, body):
-        self.body = body
+    def __init__(self):
         self.clothed = set()
 
     def dress(self, betas, transforms, person, pattern, rng, *, clothed=True):
         self.clothed.add(clothed)
-        faces = self.body.faces[0]
-        corners = np.stack([faces, np.zeros_like(faces)], axis=-1)
-        surface = corner_surface(corners, np.zeros((1, 2), np.float32), self.body.weights, self.body.v_template)
-        posed = surface.posed(self.body.v_template, transforms)
-        return [Drawing(surface=surface, corners=posed, material=Material(albedo="white"), person=person)]
-
-
-@pytest.fixture(scope="module")
-def renderer():
-    try:
-        made = Renderer()
-    except Exception as error:  # whatever the local GL stack raises
-        pytest.skip(f"no OpenGL through EGL here (moderngl, Mesa or a GPU driver is missing): {error}")
-    yield made
-    made.close()
+        return [bare_body(transforms, person)]
 
 
 def studio(renderer, *without):
@@ -45,7 +28,7 @@ def studio(renderer, *without):
     return Studio(
         body=body,
         poses=poses,
-        wardrobe=Naked(body),
+        wardrobe=Naked(),
         renderer=renderer,
         backgrounds=[np.frombuffer(jpeg(photo, 90), np.uint8)],
         without=frozenset(without),
