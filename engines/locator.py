@@ -8,6 +8,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from engines.boxes import suppress
+from engines.locator_search import search
 from kernels.crop_normalize import halved, halvings_to
 from kernels.launch.crop_pictures import AnyPicture
 
@@ -22,13 +24,16 @@ class Engine(Protocol):
     def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]: ...
 
 
-def letterbox(image: np.ndarray, size_px: int) -> tuple[np.ndarray, float]:
-    """(H, W, 3) uint8 -> (S, S, 3) uint8, top left on black, and input pixels per picture pixel."""
+def letterbox(image: np.ndarray, size_px: int, share: float = 1.0) -> tuple[np.ndarray, float]:
+    """(H, W, 3) uint8 -> (S, S, 3) uint8, top left on black, and input pixels per picture pixel.
+
+    ``share``: the picture's longer side over that of the square, at most 1.
+    """
     height, width = image.shape[:2]
-    scale = size_px / max(height, width)
+    scale = share * size_px / max(height, width)
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
     canvas = np.zeros((size_px, size_px, 3), np.uint8)
-    shrunk = halved(image, halvings_to(size_px, max(height, width)))
+    shrunk = halved(image, halvings_to(round(share * size_px), max(height, width)))
     cv2.resize(shrunk, (columns, rows), dst=canvas[:rows, :columns], interpolation=cv2.INTER_LINEAR)
     return canvas, scale
 
@@ -44,20 +49,6 @@ def decode(scores: np.ndarray, sides: np.ndarray, min_score: float, max_iou: flo
     left, top, right, bottom = sides[:, rows, columns]
     boxes = np.stack([x - left, y - top, x + right, y + bottom, score], 1).astype(np.float32)
     return boxes[suppress(boxes, max_iou)]
-
-
-def suppress(boxes: np.ndarray, max_iou: float) -> np.ndarray:
-    """Greedy non-maximum suppression over (N, 5) boxes, best first -> indices kept."""
-    area = np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1)
-    low = np.maximum(boxes[:, None, :2], boxes[:, :2])
-    high = np.minimum(boxes[:, None, 2:4], boxes[:, 2:4])
-    overlap = np.prod(np.maximum(high - low, 0), axis=2)
-    apart = overlap < max_iou * (area[:, None] + area - overlap + 1e-9)
-    kept = np.ones(len(boxes), bool)
-    for index in range(len(boxes)):
-        if kept[index]:
-            kept[index + 1 :] &= apart[index, index + 1 :]
-    return np.flatnonzero(kept)
 
 
 def people_of(
@@ -81,6 +72,13 @@ class Locator:
 
     def detect(self, image: AnyPicture) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (N, 5) float32: x0 y0 x1 y1 in pixels and score 0..1, best first, clipped."""
-        canvas, scale = letterbox(np.asarray(image), self._input_px)
+        return self._look(np.asarray(image), 1.0)
+
+    def search(self, image: AnyPicture) -> np.ndarray:
+        """The same with a dozen looks, for a picture that stands alone: see `engines.locator_search`."""
+        return search(self._look, np.asarray(image), self.max_iou)
+
+    def _look(self, image: np.ndarray, share: float) -> np.ndarray:
+        canvas, scale = letterbox(image, self._input_px, share)
         outputs = self._engine({"picture": canvas[None]})
         return people_of(outputs, self.min_score, self.max_iou, scale, (image.shape[1], image.shape[0]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from pipeline.person_box import box_area, box_iou
+from engines.boxes import box_area, overlap
 
 DUPLICATE_IOU = 0.55
 """Two detections that overlap more are one person."""
@@ -27,7 +27,7 @@ def distinct_detections(boxes: np.ndarray, min_score: float) -> np.ndarray:
     usable = np.isfinite(boxes).all(axis=1) & (boxes[:, 4] >= min_score) & (box_area(boxes) >= 1)
     boxes = boxes[usable]
     boxes = boxes[np.argsort(-boxes[:, 4], kind="stable")]
-    iou = box_iou(boxes, boxes)
+    iou = overlap(boxes, boxes)[0]
     kept: list[int] = []
     for index in range(len(boxes)):
         if not kept or iou[index, kept].max() <= DUPLICATE_IOU:
@@ -45,9 +45,7 @@ def not_parts(candidates: np.ndarray, people: np.ndarray) -> np.ndarray:
         if candidate[4] >= SURE_DETECTION:
             continue
         others = np.concatenate([people.reshape(-1, 4), candidates[:index][kept[:index], :4]])
-        low, high = np.maximum(candidate[:2], others[:, :2]), np.minimum(candidate[2:4], others[:, 2:])
-        shared = np.prod(np.maximum(high - low, 0), axis=1)
-        kept[index] = not (shared > PART_OF_PERSON * box_area(candidate)).any()
+        kept[index] = not (overlap(candidate[None], others)[1] > PART_OF_PERSON).any()
     return kept
 
 
@@ -62,7 +60,7 @@ def box_costs(tracks: np.ndarray, detections: np.ndarray, reach: np.ndarray) -> 
     centre_t, centre_d = (tracks[:, :2] + tracks[:, 2:4]) / 2, (detections[:, :2] + detections[:, 2:4]) / 2
     distance = np.linalg.norm(centre_t[:, None] - centre_d[None], axis=-1) / (size_t * reach)[:, None]
     scale = np.abs(np.log2(size_d[None] / size_t[:, None]))
-    cost = 0.5 * (1 - box_iou(tracks, detections)) + 0.5 * distance + 0.5 * scale
+    cost = 0.5 * (1 - overlap(tracks, detections)[0]) + 0.5 * distance + 0.5 * scale
     return np.where((distance > 1) | (scale > 1), FORBIDDEN, cost)
 
 

@@ -76,14 +76,18 @@ class Estimator:
         except ValueError as error:
             raise UsageError(str(error)) from error
         self.weights = dict(self._method.weights)
+        search = detect
         if self._locator_engine is not None:
             size = self._locator_engine.inputs[0].shape[1]
             assert size is not None
-            detect = Locator(self._locator_engine, size).detect
+            locator = Locator(self._locator_engine, size)
+            detect, search = locator.detect, locator.search
             described = self._locator_engine.describe()
             self.weights[described.model] = described.sha256
-        assert detect is not None
+        assert detect is not None and search is not None
         self._detect: Detect = detect
+        self._search: Detect = search if look_again else detect
+        """The same for a picture that stands alone."""
         self._trackers: dict[str, Tracker] = {}
         self._to_detect: dict[str, Frame] = {}
         """Frames of streams that the locator looks at when their bodies are published."""
@@ -179,7 +183,7 @@ class Estimator:
                 self._to_detect[frame.stream] = frame
             else:
                 with span(spans, "locate"):
-                    detections = self._detect(frame.image)
+                    detections = (self._search if frame.unrelated else self._detect)(frame.image)
                     if frame.unrelated:
                         # Somebody who fills the picture is what a picture is often taken for.
                         whole = (0, 0, *frame.size, self._settings.still_detection_score)

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from engines.body import load_body
+from engines.boxes import overlap
 from engines.camera import Intrinsics
 from engines.locator import Locator
 from engines.methods import WEIGHTS, CropRequest, Method, create_method
 from engines.runtime import load_engine
-from engines.training.evaluate.locator import MIN_HEIGHT_PX, overlap
+from engines.training.evaluate.locator import MIN_HEIGHT_PX
 from engines.training.locator_batches import Photo, load_photos
 from pipeline.person_box import crop_square
 from pipeline.person_score import NEW, person_score

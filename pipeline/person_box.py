@@ -64,18 +64,6 @@ def crop_square(box: np.ndarray, scale: float = CROP_SCALE) -> tuple[np.ndarray,
     return (box[:2] + box[2:4]) / 2, scale * float((box[2:4] - box[:2]).max())
 
 
-def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of every box of (N, 4) with every box of (M, 4): (N, M)."""
-    overlap = _overlap(a, b)
-    union = box_area(a)[:, None] + box_area(b)[None] - overlap
-    return overlap / np.maximum(union, 1e-9)
-
-
-def box_area(boxes: np.ndarray) -> np.ndarray:
-    """(..., 4) -> (...), square pixels."""
-    return np.prod(np.maximum(boxes[..., 2:4] - boxes[..., :2], 0), axis=-1)
-
-
 def visible_fraction(box: np.ndarray, width: int, height: int) -> float:
     """Part of a box's area that lies in the image, 0..1."""
     x0, y0, x1, y1 = box[:4].tolist()
@@ -96,9 +84,3 @@ def keypoint_similarity(a: np.ndarray, b: np.ndarray) -> float:
     size = max(float(np.ptp(p, axis=0).max()), float(np.ptp(q, axis=0).max()), 1e-6)
     squared = ((p - q) ** 2).sum(axis=1) / (size * SIMILARITY_SCALE) ** 2
     return float(np.exp(-0.5 * squared).mean())
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:4], b[None, :, 2:4])
-    return np.prod(np.maximum(high - low, 0), axis=-1)

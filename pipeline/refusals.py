@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.person_box import box_iou
+from engines.boxes import overlap
 
 CLEARLY_NOBODY = 0.5
 """Below this score of the estimate there is nobody. In the clip of people who come one by one, 99.6 % of what scored
@@ -60,5 +60,5 @@ class RefusedPlaces:
     def _at(self, box: np.ndarray) -> list[_Refusal]:
         if not self._refusals:
             return []
-        overlap = box_iou(box[None, :4], np.stack([refusal.box for refusal in self._refusals]))[0]
-        return [r for r, iou in zip(self._refusals, overlap.tolist(), strict=True) if iou >= SAME_PLACE_IOU]
+        iou, _ = overlap(box[None], np.stack([refusal.box for refusal in self._refusals]))
+        return [r for r, iou in zip(self._refusals, iou[0].tolist(), strict=True) if iou >= SAME_PLACE_IOU]

@@ -21,12 +21,11 @@ import math
 
 import numpy as np
 
+from engines.boxes import box_area, overlap
 from pipeline.appearance import colour_distance, torso_colours
 from pipeline.association import FORBIDDEN, SURE_DETECTION, assign, box_costs, distinct_detections, not_parts
 from pipeline.box_motion import BoxMotion
 from pipeline.person_box import (
-    box_area,
-    box_iou,
     enclosing_box,
     keypoint_similarity,
     person_box,
@@ -209,7 +208,7 @@ class Tracker:
             return found[whole]
         boxes = found[:, :4]
         reach = np.array([_REACH + 2 * track.motion.uncertainty for track in active])
-        iou = box_iou(expected, boxes)
+        iou = overlap(expected, boxes)[0]
         taken, scores = np.zeros(len(boxes), bool), np.zeros(len(active))
         for row, column in assign(box_costs(expected, boxes, reach)):
             taken[column], scores[row] = True, found[column, 4]
@@ -285,7 +284,7 @@ class Tracker:
         alone = seen
         if len(self._tracks) > 1:
             boxes = np.stack([track.motion.box for track in self._tracks])
-            near = (box_iou(boxes, boxes) > 0.1).sum(1)  # themselves among them
+            near = (overlap(boxes, boxes)[0] > 0.1).sum(1)  # themselves among them
             # Not while somebody overlaps: the colours could be theirs.
             alone = [track for track, count in zip(self._tracks, near, strict=True) if count <= 1 and track in seen]
         for track, now in zip(alone, torso_colours(frame.image, [track.motion.box for track in alone]), strict=True):

@@ -13,6 +13,7 @@ from engines.networks.bodynet import evidence_maps
 from engines.networks.hourglass import PRESETS, Trunk
 from engines.training.bodynet_batches import VolumeBatch
 from engines.training.memory_format import channels_last
+from engines.training.mixed_precision import mixed_precision
 from engines.training.start_weights import shipped_weights
 
 RATE = 0.05
@@ -34,7 +35,7 @@ class TrunkAlong:
 
     def see(self, batch: VolumeBatch) -> VolumeBatch:
         """The batch with maps made now; sets `anchor`, the cross-entropy against the cached ones where these are."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             output = self.trunk(batch.crops)
         logits = output.heatmaps[-1].float()
         heatmaps = logits.flatten(2).softmax(-1).view_as(logits)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from engines.training.evaluate.locator import overlap
+from engines.boxes import overlap
 from engines.training.evaluate.teachers import NanoDet
 from engines.training.locator_batches import Photo
 from engines.training.stored_arrays import StoredArrays

@@ -21,6 +21,7 @@ from engines.networks.rotation6d import six_from_matrix
 from engines.training.flat_people import FlatPeople, reprojection_losses
 from engines.training.geometry import GeometryOptions, GeometrySource
 from engines.training.losses.body import LossWeights, body_losses, truth_of
+from engines.training.mixed_precision import mixed_precision
 from engines.training.motion_capture import read_poses
 from engines.training.run import TrainingRun, add_run_options, run_options
 from engines.training.start_weights import narrowed, shipped_weights
@@ -123,14 +124,14 @@ def main(argv: list[str] | None = None) -> int:
     for step in run.steps():
         batch = source.batch(args.batch)
         refinements = 0 if config.lifter_width and run.progress < args.lifter_share else None
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             predictions = net(batch.points, batch.camera, use_mesh=use_mesh, steps=refinements)
         pick = slice(step % VERTEX_STRIDE, None, VERTEX_STRIDE)
         loss, _ = body_losses(predictions, truth_of(batch), body, weights, pick)
         loss.backward()
         if flat is not None and step % FLAT_EVERY == 0:
             people = flat.batch(args.batch)
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision():
                 predictions = net(people.points, people.camera, use_mesh=use_mesh, steps=refinements)
             reprojection_losses(predictions, people).backward()
         run.descend(args.batch, loss=loss.detach())

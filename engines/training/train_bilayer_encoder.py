@@ -24,6 +24,7 @@ from engines.training.evaluate.looks import WAYS, averaged_errors
 from engines.training.losses.body import LossWeights, Truth, body_losses
 from engines.training.losses.trunk import depth_loss, heatmap_loss, heatmap_targets, part_loss
 from engines.training.memory_format import channels_last
+from engines.training.mixed_precision import mixed_precision
 from engines.training.rendered_views import Looked, RenderedBatch, RenderedViews, looked_at
 from engines.training.run import TrainingRun, run_options
 from engines.training.start_weights import load_shipped, shipped_weights
@@ -48,7 +49,7 @@ def see(
 ) -> tuple[TrunkOutput, Looked, list[BodyPrediction]]:
     """Pictures -> the encoder's outputs, its points with the truth, and bodies from the first to the last."""
     images = torch.from_numpy(batch.images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed_precision():
         output: TrunkOutput = net.trunk(images.float())
         looked = looked_at(batch, output)
         bodies = net.lifter(looked.points, looked.camera, (output.features.float(),), use_mesh=use_mesh)

@@ -19,6 +19,7 @@ from engines.networks.bilayer.export import export
 from engines.networks.bilayer.kinematics import Kinematics
 from engines.training.geometry import GeometryOptions, GeometrySource
 from engines.training.losses.body import LossWeights, body_losses, truth_of
+from engines.training.mixed_precision import mixed_precision
 from engines.training.motion_capture import read_poses
 from engines.training.run import TrainingRun, run_options
 from engines.training.seen_source import SeenSource, seen_errors
@@ -83,7 +84,7 @@ def train(args: argparse.Namespace) -> int:
             ("seen", (points, camera), features, truth, 0.5),
             ("bare", (bare.points, bare.camera), blank, truth_of(bare), 0.5),
         ):
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision():
                 guesses = net(*inputs, (maps,), use_mesh=use_mesh)
             loss, _ = body_losses(guesses, target, body, weights, pick)
             (share * loss).backward()

@@ -24,6 +24,7 @@ from engines.training.bodynet_end_to_end import TrunkAlong
 from engines.training.evaluate.volumes import volume_accuracy
 from engines.training.losses.volume import volume_losses
 from engines.training.memory_format import channels_last
+from engines.training.mixed_precision import mixed_precision
 from engines.training.muon import HiddenMuon
 from engines.training.run import TrainingRun, add_run_options, run_options
 
@@ -35,7 +36,7 @@ def predictor(net: BodyNet) -> Callable[[VolumeBatch], Tensor]:
     """Float32 logits of a batch."""
 
     def predict(batch: VolumeBatch) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             return net(batch.crops, batch.maps, batch.depth).float()
 
     return predict
@@ -77,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
         batch = source.draw(args.batch)
         if along:
             batch = along.see(batch)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             logits = net(batch.crops, batch.maps, batch.depth)
         projections = run.progress >= args.projections_from
         # Rows of cells side by side, as the truth and the projections have them.

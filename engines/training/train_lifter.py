@@ -12,6 +12,7 @@ from engines.metrics import LIMB_JOINTS, pa_mpjpe
 from engines.networks.bilayer.kinematics import Kinematics
 from engines.networks.lifter import PlainLifter
 from engines.training.geometry import GeometryBatch, GeometryOptions, GeometrySource
+from engines.training.mixed_precision import mixed_precision
 from engines.training.motion_capture import read_poses
 from engines.training.run import TrainingRun, add_run_options, run_options
 from engines.training.validate_lifting import validation_batches
@@ -52,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
 
     for _ in run.steps():
         batch = source.batch(args.batch)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             guess = net(batch.points)
         loss = (guess - limbs(batch)).abs().mean()
         loss.backward()

@@ -16,6 +16,7 @@ from engines.training.cutouts import Cutouts
 from engines.training.evaluate.locator import detection_accuracy
 from engines.training.locator_batches import LocatorBatch, draw_locator_batch, load_photos
 from engines.training.memory_format import channels_last
+from engines.training.mixed_precision import mixed_precision
 from engines.training.muon import HiddenMuon
 from engines.training.photos.person_crops import load_crops
 from engines.training.prefetch import Prefetcher
@@ -53,7 +54,7 @@ class TorchEngine:
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         picture = torch.from_numpy(inputs["picture"]).to(self.device).permute(0, 3, 1, 2).float()
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16):
+        with torch.inference_mode(), mixed_precision(self.device.type):
             scores, sides = self.net(picture.contiguous(memory_format=torch.channels_last))
         return {"scores": scores.float().cpu().numpy(), "sides": sides.float().cpu().numpy()}
 
@@ -100,7 +101,7 @@ def main(argv: list[str]) -> int:
         for _ in run.steps():
             batch = batches.next()
             picture = torch.from_numpy(batch.images).to(device).permute(0, 3, 1, 2)
-            with torch.autocast(device.type, torch.bfloat16):
+            with mixed_precision(device.type):
                 scores, sides = net(picture.to(memory_format=torch.channels_last).float())
             loss = locator_loss(scores, sides, batch)
             loss.backward()

@@ -21,6 +21,7 @@ from torch.nn import functional
 from engines.networks.hourglass import PRESETS, Trunk
 from engines.networks.ordinal_heads import OrdinalHead
 from engines.training.losses.ordinal import BIN_M, depth_order, ordered_share, ordinal_total, ranking_loss
+from engines.training.mixed_precision import mixed_precision
 from engines.training.start_weights import load_shipped
 from engines.training.synthetic_source import SyntheticSource
 from engines.training.trunk_batches import whole_batches
@@ -50,7 +51,7 @@ def see(trunk: Trunk, source: SyntheticSource, count: int) -> SeenCrops:
     size = trunk.preset.input_px
     columns: list[tuple[Tensor, ...]] = []
     for batch in whole_batches(source, 32, size):
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), mixed_precision():
             images = torch.from_numpy(batch.images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
             features = functional.adaptive_avg_pool2d(trunk(images.float()).features.float(), CELLS)
         points = torch.from_numpy(batch.points)

@@ -22,6 +22,7 @@ from engines.networks.bilayer.kinematics import Kinematics
 from engines.networks.points import build_cloud, export
 from engines.training.corruption import Corruption
 from engines.training.geometry import GeometryBatch, GeometryOptions, GeometrySource
+from engines.training.mixed_precision import mixed_precision
 from engines.training.motion_capture import read_poses
 from engines.training.run import TrainingRun, add_run_options, run_options
 from engines.training.start_weights import load_shipped
@@ -86,7 +87,7 @@ def train_cloud(args: argparse.Namespace, network: str, loss: Literal["l1", "l2"
         points = batch.points
         if args.no_depth:
             points = torch.cat((points[..., :3], torch.zeros_like(points[..., 3:])), -1)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             cloud = net(points, batch.camera)
         gap = cloud - true_cloud(batch)
         error = gap.abs().mean() if loss == "l1" else 10 * gap.square().mean()

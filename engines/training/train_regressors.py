@@ -21,6 +21,7 @@ from engines.networks.bilayer.kinematics import Kinematics
 from engines.networks.points import build_cloud, build_regressors, export
 from engines.networks.smplr import BodyRegressors
 from engines.training.geometry import GeometryBatch, GeometrySource
+from engines.training.mixed_precision import mixed_precision
 from engines.training.motion_capture import read_poses
 from engines.training.run import TrainingRun, run_options
 from engines.training.shape_traits import body_mass_index, gender_of
@@ -37,7 +38,7 @@ MOVING = 22
 
 def body_loss(net: BodyRegressors, cloud: Tensor, batch: GeometryBatch, through_body: bool, step: int) -> Tensor:
     """L1 of one batch of points (B, 41, 3)."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed_precision():
         found = net(cloud)
     loss = (found.rotations - batch.rotations)[:, :MOVING].abs().mean()
     loss = loss + 0.1 * (found.betas - batch.betas).abs().mean()
@@ -131,7 +132,7 @@ def train_regressors(args: argparse.Namespace) -> int:
         half = len(cloud) // 2 if through_body and before is not None else len(cloud)
         given = noisy(cloud[:half], source.generator)
         if before is not None and half < len(cloud):
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad(), mixed_precision():
                 given = torch.cat((given, before(batch.points[half:], batch.camera[half:])))
         loss = body_loss(net, given, batch, through_body, step)
         loss.backward()

@@ -16,6 +16,7 @@ from engines.training.evaluate.trunk import point_accuracy
 from engines.training.losses.ordinal import order_loss
 from engines.training.losses.trunk import depth_loss, heatmap_loss, heatmap_targets, part_loss
 from engines.training.memory_format import channels_last
+from engines.training.mixed_precision import mixed_precision
 from engines.training.muon import HiddenMuon
 from engines.training.photos.person_crops import load_crops
 from engines.training.prefetch import Prefetcher
@@ -40,7 +41,7 @@ def batch_loss(
     images = torch.from_numpy(batch.images).to(device).permute(0, 3, 1, 2).to(memory_format=torch.channels_last)
     points, depth, parts = (torch.from_numpy(x).to(device) for x in (batch.points, batch.depth, batch.parts))
     deep = torch.isfinite(depth).any(1)
-    with torch.autocast(device.type, torch.bfloat16):
+    with mixed_precision(device.type):
         # Photographs know no depth and not all points: what nobody asks for is not computed.
         output = trunk(images.float(), depth_rows=deep)
     depth = depth[deep]
@@ -62,7 +63,7 @@ def predictor(trunk: Trunk, device: torch.device):
     """Crops to points, for evaluation."""
 
     def predict(images: np.ndarray) -> np.ndarray:
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+        with torch.inference_mode(), mixed_precision(device.type):
             batch = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
             heatmaps = trunk(batch.to(memory_format=torch.channels_last).float()).heatmaps[-1].float()
         probability = heatmaps.flatten(2).softmax(-1).view_as(heatmaps)

@@ -17,6 +17,7 @@ import torch
 
 from engines.networks.hourglass import PRESETS, Trunk, expected_depth
 from engines.training.factory.shards import SynthShard, read_shard
+from engines.training.mixed_precision import mixed_precision
 from engines.training.start_weights import trained_weights
 from engines.training.stored_arrays import StoredArrays
 from engines.training.views import View, pictures, prepared_points, true_bodies
@@ -58,7 +59,7 @@ def _see_rows(trunk: Trunk, shard: SynthShard, rows: range, rng: np.random.Gener
     size = trunk.preset.input_px
     views = [View.draw(rng) for _ in rows]
     images = pictures(shard, rows, views, size, rng, COLOUR)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), mixed_precision():
         output = trunk(
             torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last).float()
         )

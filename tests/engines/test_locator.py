@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from engines.locator import STRIDE, Locator, decode, letterbox, suppress
+from engines.boxes import suppress
+from engines.locator import STRIDE, Locator, decode, letterbox
 
 
 class PaintedEngine:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from engines.boxes import box_area
 from engines.camera import Intrinsics
 from engines.keypoints import NUM_POINTS
-from pipeline.person_box import box_area, person_box
+from pipeline.person_box import person_box
 from pipeline.track import TrackState
 from pipeline.tracker import Tracker
 from pipeline.types import Frame

@@ -18,11 +18,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from engines.boxes import overlap
 from engines.camera import Intrinsics
 from engines.keypoints import NUM_COCO
 from engines.methods.evidence import CropRequest
 from engines.methods.trunk_method import load_trunk
-from engines.training.evaluate.locator import overlap
 from engines.training.factory.backgrounds import load_backgrounds
 from engines.training.factory.cropview import STORED_PADDING
 from engines.training.factory.shards import CROP_PX

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from engines.boxes import overlap
 from engines.training.locator_batches import Photo
 
 MIN_HEIGHT_PX = 72
@@ -33,16 +34,6 @@ class DetectionAccuracy:
             f"{self.recall_at_one_false_alarm:.1%} at 1 FA/image (score {self.score_at_one_false_alarm:.2f}), "
             f"{self.recall_at_tenth:.1%} at 0.1 (score {self.score_at_tenth:.2f})"
         )
-
-
-def overlap(boxes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """IoU and intersection over the first box's own area, each (N, M)."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:4], others[None, :, 2:4])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    area = np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1)[:, None]
-    union = area + np.prod(others[:, 2:4] - others[:, :2], axis=1)[None] - shared
-    return shared / np.maximum(union, 1e-6), shared / np.maximum(area, 1e-6)
 
 
 class Detector(Protocol):
