@@ -15,7 +15,8 @@ import numpy as np
 from engines.estimate import BodyEstimate
 from engines.keypoints import POINT_NAMES
 from engines.methods import CropRequest
-from engines.methods.quarter_turn import turned_back, turned_picture, turned_request
+from engines.methods.quarter_turn import turned_back, turned_request
+from engines.turned_picture import turned_picture
 from pipeline.person_box import FOLLOWED_SCALE, crop_square, person_box
 
 CLOSE_SCORE = 0.1

@@ -9,10 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engines.methods.quarter_turn import turned_picture, turned_points
 from engines.training.augment import distort_colours, warp
 from engines.training.cutouts import Cutouts
 from engines.training.photos.tar_shards import OPEN_CLASSES, iterate_photos
+from engines.turned_picture import turned_boxes, turned_picture
 
 STRIDE = 8
 _TURNED = 0.05
@@ -150,10 +150,7 @@ def place(
 def quarter_turned(photo: Photo, turns: int) -> Photo:
     """A photograph turned counter-clockwise by ``turns`` times 90 degrees, its boxes with it."""
     height, width = photo.image.shape[:2]
-    boxes, ignore = (
-        np.sort(turned_points(boxes.reshape(-1, 2, 2), (width, height), turns), axis=1).reshape(-1, 4)
-        for boxes in (photo.boxes, photo.ignore)
-    )
+    boxes, ignore = (turned_boxes(boxes, (width, height), turns) for boxes in (photo.boxes, photo.ignore))
     return Photo(turned_picture(photo.image, turns), boxes, ignore)
 
 

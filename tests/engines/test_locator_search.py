@@ -75,7 +75,25 @@ def test_small_people_are_found_by_the_looks_that_see_them_larger_and_score_less
 def test_nobody_gives_no_boxes_after_every_look():
     look = SeesColours()
     assert search(look, painted((640, 480), []), 0.55).shape == (0, 5)
-    assert look.looks == 2 * sum(1 for relative in SIZES for _ in parts((640, 480), relative))
+    upright = 2 * sum(1 for relative in SIZES for _ in parts((640, 480), relative))
+    assert look.looks == upright + 2 * 3
+
+
+class SeesTall(SeesColours):
+    """Takes for people only what is higher than wide."""
+
+    def __call__(self, part, share):
+        found = super().__call__(part, share)
+        return found[found[:, 3] - found[:, 1] > found[:, 2] - found[:, 0]]
+
+
+def test_who_lies_is_found_in_a_turned_picture_where_nobody_stands():
+    lying, standing = ((50, 300, 400, 400), RED), ((450, 60, 550, 400), GREEN)
+    (found,) = search(SeesTall(), painted((640, 480), [lying]), 0.55)
+    assert np.abs(found[:4] - lying[0]).max() < 1.5
+    assert found[4] == pytest.approx(0.7 * 0.8)
+    (found,) = search(SeesTall(), painted((640, 480), [lying, standing]), 0.55)
+    assert np.abs(found[:4] - standing[0]).max() < 1.5
 
 
 def test_boxes_are_averaged_by_their_scores():
@@ -83,3 +101,9 @@ def test_boxes_are_averaged_by_their_scores():
     boxes = np.array([(10, 10, 30, 60, 0.9), (12, 10, 32, 60, 0.3)], np.float32)
     (together,) = fused(boxes, seen, 0.55)
     assert together == pytest.approx((10.5, 10, 30.5, 60, 0.6))
+
+
+def test_a_box_of_which_clipping_left_nothing_is_nobody():
+    seen = np.array([(0, 0, 100, 100)], np.float32)
+    boxes = np.array([(0, 40, 0, 60, 0.9), (10, 10, 30, 60, 0.5)], np.float32)
+    assert fused(boxes, seen, 0.55).tolist() == [boxes[1].tolist()]

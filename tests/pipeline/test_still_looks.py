@@ -8,7 +8,7 @@ from engines.camera import Intrinsics
 from engines.estimate import BodyEstimate
 from engines.keypoints import POINT_NAMES
 from engines.methods import CropRequest
-from engines.methods.quarter_turn import turned_picture
+from engines.turned_picture import turned_picture
 from pipeline.still_looks import look_again
 
 SIZE = (120, 80)

@@ -7,7 +7,8 @@ from engines.body import load_body
 from engines.camera import Intrinsics
 from engines.estimate import BodyEstimate, Surface
 from engines.methods import CropRequest
-from engines.methods.quarter_turn import turned_back, turned_picture, turned_request
+from engines.methods.quarter_turn import turned_back, turned_request
+from engines.turned_picture import turned_picture
 
 CAMERA = Intrinsics(fx=300, fy=310, cx=45, cy=32)
 
