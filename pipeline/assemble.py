@@ -200,6 +200,8 @@ def assemble(config: RunConfig, build_estimator: EstimatorFactory = default_esti
             assembly.metrics = MetricsServer(config.metrics_port)
             assembly._stack.callback(assembly.metrics.close)
             assembly.artefacts.append(("metrics", assembly.metrics.address))
+        from threadpoolctl import threadpool_limits
+
         from engines.body import load_body
 
         body = load_body(config.body)
@@ -209,6 +211,8 @@ def assemble(config: RunConfig, build_estimator: EstimatorFactory = default_esti
         else:
             assembly.estimator = build_estimator(config, body)
         _add_files(assembly, config, body)
+        # Products here are small, and a BLAS thread that waits for the next one spins on a core that networks want.
+        assembly._stack.enter_context(threadpool_limits(1, user_api="blas"))
         assembly.estimator.warm_up()
     except BaseException:
         assembly.close()
