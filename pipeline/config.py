@@ -97,7 +97,12 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         int, Meta(ge=0, description="frames of one call of the networks; 0: one of every stream that has one")
     ] = 0
     body: Annotated[str | None, Meta(description="SMPL body model (.npz or .pkl) instead of the shipped one")] = None
-    max_people: Annotated[int, Meta(ge=1, le=64, description="at most so many people per stream, the largest")] = 8
+    max_people: Annotated[
+        Annotated[int, Meta(ge=1, le=64)] | None,
+        Meta(
+            description="at most so many people per stream, the largest; by default 8, in pictures that stand alone 20"
+        ),
+    ] = None
     min_quality: Annotated[
         float,
         Meta(

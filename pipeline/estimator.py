@@ -56,7 +56,8 @@ class Estimator:
         alone."""
         self._body = body
         self._look_again = look_again
-        self._settings = TrackerSettings(max_people=config.max_people)
+        most = config.max_people
+        self._settings = TrackerSettings(max_people=most, still_max_people=most) if most else TrackerSettings()
         self._smoother = Smoother(config.smoothing)
         self._min_quality = config.min_quality
         try:

@@ -128,7 +128,7 @@ class Tracker:
             self._tracks.append(track)
 
     def targets(self) -> tuple[TrackState, ...]:
-        """Whom to look at in this frame: at most `max_people`, oldest first."""
+        """Whom to look at in this frame: at most `TrackerSettings.max_people`, oldest first."""
         return tuple(self._state(track) for track in self._tracks if track.phase != "lost")
 
     def update(self, track_id: int, points_px: np.ndarray, score: float, extent_px: np.ndarray | None = None) -> None:
@@ -253,7 +253,9 @@ class Tracker:
         ]
         sizes += [(float(box_area(boxes[index])), index) for index in strangers]
         sizes.sort(key=lambda item: -item[0])
-        kept = [item for _, item in sizes[: self.settings.max_people]]
+        alone = self._current_frame().unrelated
+        most = self.settings.still_max_people if alone else self.settings.max_people
+        kept = [item for _, item in sizes[:most]]
         self._tracks = [track for track in self._tracks if track.phase == "lost" or track in kept]
         return [index for index in strangers if index in kept]
 

@@ -139,6 +139,12 @@ def test_the_largest_are_kept():
     assert set().union(*log) == {1, 2, 3}, "those left out use up no ids"
 
 
+def test_more_of_them_in_a_picture_that_stands_alone():
+    walkers = [Walker(str(i), straight(60 + 100 * i, 0), height=90 + 12 * i) for i in range(6)]
+    street, tracker = Street(walkers), Tracker(TrackerSettings(max_people=3, still_max_people=5))
+    assert len(street.step(tracker, 0, unrelated=True)) == 5
+
+
 def test_unrelated_pictures_share_nothing():
     street, tracker = Street([Walker("a", straight(300, 0))]), Tracker()
     ids = [street.step(tracker, index, unrelated=True)[0].track_id for index in range(4)]
@@ -196,7 +202,11 @@ boxes = st.lists(
     max_people=st.integers(1, 4),
 )
 def test_whatever_happens_ids_are_new_and_people_are_few(data, frames, max_people):
-    tracker, street, index = Tracker(TrackerSettings(max_people=max_people)), Street([]), 100
+    tracker, street, index = (
+        Tracker(TrackerSettings(max_people=max_people, still_max_people=max_people)),
+        Street([]),
+        100,
+    )
     ended: set[int] = set()
     previous: set[int] = set()
     highest = 0
