@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from engines.boxes import suppress
-from engines.locator_search import search
+from engines.locator_search import SIZES, search
 from kernels.crop_normalize import halved, halvings_to
 from kernels.launch.crop_pictures import AnyPicture
 
@@ -76,7 +76,12 @@ class Locator:
 
     def search(self, image: AnyPicture) -> np.ndarray:
         """The same with a dozen looks, for a picture that stands alone: see `engines.locator_search`."""
-        return search(self._look, np.asarray(image), self.max_iou)
+        picture = np.asarray(image)
+        # The looks mirror, cut and turn it: not at twelve million pixels.
+        times = halvings_to(round(max(SIZES) * self._input_px), max(picture.shape[:2]))
+        boxes = search(self._look, halved(picture, times), self.max_iou)
+        boxes[:, :4] = (boxes[:, :4] * 2**times).clip(0, np.tile(picture.shape[1::-1], 2))
+        return boxes
 
     def _look(self, image: np.ndarray, share: float) -> np.ndarray:
         canvas, scale = letterbox(image, self._input_px, share)

@@ -57,3 +57,18 @@ def test_duplicates_of_one_person_are_suppressed_and_neighbours_are_not():
 def test_weak_cells_and_slopes_are_no_people():
     engine = PaintedEngine([(100, 100, 150, 200, -2.0)])
     assert len(decode(engine.scores[0, 0], engine.sides[0], 0.35, 0.55)) == 0
+
+
+def test_a_search_of_a_large_picture_gives_boxes_in_its_own_pixels():
+    class SeesWhite:
+        """A box around what is white on the canvas."""
+
+        def __call__(self, inputs):
+            rows, columns = np.nonzero(inputs["picture"][0, ..., 0] > 128)
+            boxes = [(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1, 3.0)] if len(rows) else []
+            return {"scores": (painted := PaintedEngine(boxes)).scores, "sides": painted.sides}
+
+    image = np.zeros((3003, 4001, 3), np.uint8)
+    image[400:2600, 1200:2400] = 255
+    (found,) = Locator(SeesWhite(), 320).search(image)
+    assert found[:4] == pytest.approx([1200, 400, 2400, 2600], abs=15)
