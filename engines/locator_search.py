@@ -40,13 +40,15 @@ Look = Callable[[np.ndarray, float], np.ndarray]
 
 def search(look: Look, image: np.ndarray, max_iou: float) -> np.ndarray:
     """(H, W, 3) uint8 RGB -> (N, 5) float32 as `engines.locator.Locator.detect`."""
-    found = [_looked(look, image, SIZES, max_iou)]
-    if not len(found[0]) or found[0][0, 4] < SURE:
-        for turns in (1, 2, 3):
-            turned = turned_picture(image, turns)
-            boxes = _looked(look, turned, (1.0,), max_iou)
-            boxes[:, :4] = turned_boxes(boxes[:, :4], (turned.shape[1], turned.shape[0]), 4 - turns)
-            found.append(boxes * (1, 1, 1, 1, TURNED_SCORE))
+    upright = _looked(look, image, SIZES, max_iou)
+    if len(upright) and upright[0, 4] >= SURE:
+        return upright
+    found = [upright]
+    for turns in (1, 2, 3):
+        turned = turned_picture(image, turns)
+        boxes = _looked(look, turned, (1.0,), max_iou)
+        boxes[:, :4] = turned_boxes(boxes[:, :4], (turned.shape[1], turned.shape[0]), 4 - turns)
+        found.append(boxes * (1, 1, 1, 1, TURNED_SCORE))
     return _apart(np.concatenate(found).astype(np.float32), max_iou)
 
 

@@ -25,12 +25,7 @@ from engines.boxes import box_area, overlap
 from pipeline.appearance import colour_distance, torso_colours
 from pipeline.association import FORBIDDEN, SURE_DETECTION, assign, box_costs, distinct_detections, not_parts
 from pipeline.box_motion import BoxMotion
-from pipeline.person_box import (
-    enclosing_box,
-    keypoint_similarity,
-    person_box,
-    visible_fraction,
-)
+from pipeline.person_box import enclosing_box, keypoint_similarity, person_box, visible_fraction
 from pipeline.person_score import least_estimate, person_score
 from pipeline.refusals import CLEARLY_NOBODY, RefusedPlaces
 from pipeline.track import Track, TrackState

@@ -12,7 +12,9 @@ def native_bfloat16(device_type: str) -> bool:
     """Whether products of bfloat16 are an instruction of this machine's processor ("cpu"), or of its GPU ("cuda")."""
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return any(has for name, has in torch.cpu.get_capabilities().items() if name.endswith("bf16"))
+    # Older versions of torch do not tell.
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(bool(has) for name, has in capabilities.items() if name.endswith("bf16"))
 
 
 def mixed_precision(device_type: str = "cpu") -> torch.autocast:

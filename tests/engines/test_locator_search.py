@@ -17,10 +17,10 @@ def painted(size, people):
 
 
 class SeesColours:
-    """Finds the box of every colour in a part, if it is neither too small nor too large in the network's input."""
+    """Finds the box of every colour in a part, if it is not too small in the network's input."""
 
-    def __init__(self, low=0.0, high=9.0, score=0.8):
-        self.low, self.high, self.score = low, high, score
+    def __init__(self, low=0.0, score=0.8):
+        self.low, self.score = low, score
         self.looks = 0
 
     def __call__(self, part, share):
@@ -30,7 +30,7 @@ class SeesColours:
             rows, columns = np.nonzero(part[..., channel])
             if len(rows):
                 height = share * np.ptp(rows) / max(part.shape[:2])
-                if self.low <= height <= self.high:
+                if height >= self.low:
                     found.append((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1, self.score))
         return np.array(found, np.float32).reshape(-1, 5)
 

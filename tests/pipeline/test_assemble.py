@@ -17,7 +17,7 @@ def two_blas_threads():
     np.ones((2, 2)) @ np.ones((2, 2))  # numpy has loaded its BLAS
     with threadpool_limits(2, user_api="blas"):
         if blas_threads() != {2}:
-            pytest.skip("numpy's BLAS here has one thread and no more")
+            pytest.skip("threadpoolctl cannot set the threads of numpy's BLAS here: Apple's Accelerate")
         yield
 
 

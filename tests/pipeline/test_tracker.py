@@ -202,11 +202,8 @@ boxes = st.lists(
     max_people=st.integers(1, 4),
 )
 def test_whatever_happens_ids_are_new_and_people_are_few(data, frames, max_people):
-    tracker, street, index = (
-        Tracker(TrackerSettings(max_people=max_people, still_max_people=max_people)),
-        Street([]),
-        100,
-    )
+    tracker = Tracker(TrackerSettings(max_people=max_people, still_max_people=max_people))
+    street, index = Street([]), 100
     ended: set[int] = set()
     previous: set[int] = set()
     highest = 0

@@ -2,8 +2,10 @@
 
 import numpy as np
 import onnx
+import onnx.version_converter
 import pytest
 import torch
+from onnx.reference import ReferenceEvaluator
 
 pytest.importorskip("modelopt", reason="needs the modelopt extra: pip install -e '.[modelopt]'")
 
@@ -43,7 +45,6 @@ def quantised(tmp_path_factory):
 
 
 def test_pairs_are_signed_and_the_network_nearly_the_same(quantised):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the train extra: pip install -e '.[train]'")
     network, path = quantised
     graph = onnx.load(path).graph
     assert "BatchNormalization" not in {node.op_type for node in graph.node}
@@ -57,10 +58,8 @@ def test_pairs_are_signed_and_the_network_nearly_the_same(quantised):
     with torch.inference_mode():
         exact = network(torch.from_numpy(batch)).numpy()
     # Operator by operator: OpenVINO multiplies signed pairs as integers, and these saturate on a CPU without VNNI.
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"image": batch})
+    model = onnx.version_converter.convert_version(onnx.load(path), 19)  # the first whose pairs onnx itself computes
+    (found,) = ReferenceEvaluator(model).run(None, {"image": batch})
     # 8 bits of the range; identical numbers would mean that nothing was quantised
     assert 1e-4 < np.abs(found - exact).mean() / np.abs(exact).mean() < 0.03
 
