@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline.config import RunConfig
 from pipeline.errors import BodystreamError, OutputError, SourceError, UsageError
@@ -120,8 +120,11 @@ class IdleEstimator:
 
     def warm_up(self) -> None: ...
 
-    def process_together(self, frames: list[Frame]) -> list[FrameResult]:
+    def look(self, frames: list[Frame]) -> NoReturn:
         raise ValueError(f"there is no estimator for {frames}")
+
+    def lift(self, looked: NoReturn) -> list[FrameResult]:
+        raise ValueError(f"there is no estimator for {looked}")
 
     def catch_up(self) -> None: ...
 

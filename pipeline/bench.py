@@ -40,17 +40,26 @@ class Measurement:
     """As in the run's own summary: means over the frames that went through the stage."""
     network_ms: dict[str, float]
     """Per network file, all its calls."""
-    estimator_ms: float
-    """The estimator's whole work on a frame, networks included."""
+    look_ms: float
+    """What the next frame waits for: locator, trunk, tracking, reading of points; networks included."""
+    look_network_ms: float
+    """Of this, the networks."""
+    lift_ms: float
+    """Bodies, smoothing, beside the next frame's look; networks included."""
     sinks_ms: float
     """Publisher and recorder, on threads of their own, in processor time: what they wait for is the estimator."""
     outside_cpu_ms: float
     """Like `outside_ms`, in processor time: what it costs where nothing else wants the processor."""
 
     @property
+    def look_outside_ms(self) -> float:
+        """What the rate of frames pays besides networks: threads of their own do the rest meanwhile."""
+        return self.look_ms - self.look_network_ms
+
+    @property
     def outside_ms(self) -> float:
-        """What is neither decoding nor a network, also where two threads worked at the same time."""
-        return self.estimator_ms - sum(self.network_ms.values()) + self.sinks_ms
+        """What is neither decoding nor a network, of all threads together."""
+        return self.look_ms + self.lift_ms - sum(self.network_ms.values()) + self.sinks_ms
 
 
 def measure(source: str, *, flags: Sequence[str]) -> Measurement:
@@ -75,8 +84,11 @@ def measure(source: str, *, flags: Sequence[str]) -> Measurement:
         argv += ["--summary", str(summary_path), *flags]
         with (
             Stopwatch(Engine, "__call__", key=lambda engine: engine.describe().model) as networks,
-            Stopwatch(Estimator, "process_together") as estimator,
+            Stopwatch(Estimator, "look") as look,
             Stopwatch(Estimator, "catch_up") as after,
+            Stopwatch(Estimator, "lift") as lift,
+            Stopwatch(Engine, "__call__", within=look) as looking_networks,
+            Stopwatch(Engine, "__call__", within=after) as networks_after,
             Stopwatch(Publisher, "write") as publisher,
             Stopwatch(Recorder, "write") as recorder,
         ):
@@ -93,10 +105,12 @@ def measure(source: str, *, flags: Sequence[str]) -> Measurement:
         latency_p99_ms=summary["latency_ms"]["p99"],
         stage_ms=summary["stage_ms"],
         network_ms={name: total / frames for name, total in networks.total_ms.items()},
-        estimator_ms=(estimator.total_ms.total() + after.total_ms.total()) / frames,
+        look_ms=(look.total_ms.total() + after.total_ms.total()) / frames,
+        look_network_ms=(looking_networks.total_ms.total() + networks_after.total_ms.total()) / frames,
+        lift_ms=lift.total_ms.total() / frames,
         sinks_ms=(publisher.cpu_ms.total() + recorder.cpu_ms.total()) / frames,
         outside_cpu_ms=(
-            sum(watch.cpu_ms.total() for watch in (estimator, after, publisher, recorder)) - networks.cpu_ms.total()
+            sum(watch.cpu_ms.total() for watch in (look, after, lift, publisher, recorder)) - networks.cpu_ms.total()
         )
         / frames,
     )
@@ -135,9 +149,10 @@ def report(one: Measurement, teachers: dict[str, float] | None) -> str:
     lines.append(_line("frames per second", one.fps, "", f">= {TARGET_FPS:g}", one.fps >= TARGET_FPS))
     lines.append(_line("latency p50", one.latency_p50_ms, "ms"))
     lines.append(_line("latency p99", one.latency_p99_ms, "ms"))
-    outside_ok = one.outside_ms <= TARGET_OUTSIDE_MS
-    lines.append(_line("outside decode and networks", one.outside_ms, "ms", f"<= {TARGET_OUTSIDE_MS:g}", outside_ok))
-    lines.append(_line("  in processor time", one.outside_cpu_ms, "ms"))
+    lines.append("outside decode and networks")
+    for name, value in (("that the next frame waits for", one.look_outside_ms), ("all threads", one.outside_ms)):
+        lines.append(_line(f"  {name}", value, "ms", f"<= {TARGET_OUTSIDE_MS:g}", value <= TARGET_OUTSIDE_MS))
+    lines.append(_line("  all threads, processor time", one.outside_cpu_ms, "ms"))
     lines += ["", "per frame"]
     lines += [_line(f"  network {name}", value, "ms") for name, value in sorted(one.network_ms.items())]
     lines += [_line(f"  stage {name}", value, "ms") for name, value in one.stage_ms.items()]
@@ -191,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         teachers = measure_teachers(source, args.teachers, threads=cores, max_frames=args.max_frames)
     print(report(one, teachers))
     figures: dict[str, Any] = {"source": Path(source).name, "cores": cores, "precision": args.precision}
-    figures["run"] = asdict(one) | {"outside_ms": one.outside_ms}
+    figures["run"] = asdict(one) | {"look_outside_ms": one.look_outside_ms, "outside_ms": one.outside_ms}
     if teachers:
         figures |= {"teachers_ms": teachers, "ratio": 1000 / one.fps / sum(teachers.values())}
     if args.streams != [1]:

@@ -111,7 +111,7 @@ def measure_streams(source: str, streams: int, flags: Sequence[str], *, fps: flo
         path = Path(folder) / "summary.json"
         argv = [word for _ in range(streams) for word in ("--source", source)]
         argv += ["--realtime", "--publish", "tcp://127.0.0.1:*", "--quiet", "--summary", str(path), *flags]
-        with SendTimes() as sent, Stopwatch(Estimator, "process_together") as estimator:
+        with SendTimes() as sent, Stopwatch(Estimator, "look") as estimator:
             code = run(["run", *argv])
         if code:
             raise RuntimeError(f"the run ended with exit code {code}: bodystream run {' '.join(argv)}")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engines.body import BodyModel
-from engines.estimate import BodyEstimate, Sighting
-from engines.methods import METHODS, CropRequest, Method, create_method
+from engines.estimate import BodyEstimate
+from engines.methods import METHODS, CropRequest, Look, Method, create_method
 from engines.runtime import EngineError
 from pipeline.config import MIRROR, RunConfig, suggest
 from pipeline.errors import BodystreamError, UsageError
@@ -68,11 +68,16 @@ class SideBySide:
             self.found[name] = {request.person: body for request, body in zip(requests, bodies, strict=True)}
         return list(self.found[self.leader].values()) if requests else []
 
-    def look(
-        self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]
-    ) -> list[Sighting]:
+    def look(self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]) -> Look:
         """See `engines.methods.Method.look`: every method makes a body of everybody, so that efforts compare."""
-        return list(self.estimate(requests, spans_ms))
+        return Look(requests=requests, seen=self.estimate(requests, spans_ms))
+
+    def lift(self, look: Look, rows: Sequence[int], spans_ms: dict[str, float]) -> list[BodyEstimate]:
+        """See `engines.methods.Method.lift`: nothing is left to do."""
+        return look.bodies(rows)
+
+    def remember(self, requests: Sequence[CropRequest], bodies: Sequence[BodyEstimate]) -> None:
+        """See `engines.methods.Method.remember`: every method has remembered its own bodies."""
 
     def forget_efforts(self) -> None:
         """The warm-up does not count."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from engines.body import BodyModel
 from engines.camera import Intrinsics
-from engines.estimate import BodyEstimate, Sighting
+from engines.estimate import BodyEstimate
 from engines.locator import Locator
-from engines.methods import WEIGHTS, CropRequest, Method, create_method
+from engines.methods import WEIGHTS, CropRequest, Look, Method, create_method
 from engines.methods.span import span
 from engines.runtime import Engine, EngineError, load_engine
 from kernels.launch.crop_pictures import AnyPicture
@@ -21,7 +22,7 @@ from pipeline.errors import BodystreamError, UsageError
 from pipeline.person_box import CROP_SCALE, FOLLOWED_SCALE, STILL_SCALE, crop_square
 from pipeline.smoothing import Smoother
 from pipeline.still_looks import look_again
-from pipeline.track import TrackState
+from pipeline.track import Extent, TrackState
 from pipeline.tracker import Tracker
 from pipeline.tracker_settings import TrackerSettings
 from pipeline.types import Frame, FrameResult, TrackedBody
@@ -36,8 +37,47 @@ Detect = Callable[[AnyPicture], np.ndarray]
 """A picture -> people's boxes (N, 5), see `engines.locator.Locator.detect`."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A person to publish."""
+
+    state: TrackState
+    row: int
+    """Among the requests of the look."""
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Of one frame."""
+
+    frame: Frame
+    number: int
+    """Of the frame's look, per stream."""
+    seen: tuple[_Seen, ...]
+    bodies: dict[int, BodyEstimate]
+    """By row, of a picture that stands alone: there it takes bodies to tell who is seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What `Estimator.look` saw, before bodies are made of it."""
+
+    people: tuple[_People, ...]
+    look: Look
+    spans_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lifted:
+    """The people of a frame whose bodies are known, before smoothing."""
+
+    number: int
+    requests: list[CropRequest]
+    bodies: tuple[TrackedBody, ...]
+
+
 class Estimator:
-    """See `pipeline.runner.FrameEstimator`. Not thread safe: it belongs to one thread.
+    """See `pipeline.runner.FrameEstimator`: `look` and `lift` may run at the same time, each on one thread.
 
     Raises UsageError for an unknown method, BodystreamError where the networks cannot run here.
     """
@@ -95,6 +135,10 @@ class Estimator:
         self._detected: dict[str, tuple[float, np.ndarray]] = {}
         """What it found there, and when (media time)."""
         self._spans_after: dict[str, float] = {}
+        self._looks = Counter[str]()
+        """Per stream, how many began."""
+        self._lifted: dict[str, deque[_Lifted]] = {}
+        """Per stream, what `look` has not taken in yet. Only `lift` adds to it."""
 
     def warm_up(self) -> None:
         """Run every network once, so that the first frame waits for no compilation."""
@@ -112,13 +156,19 @@ class Estimator:
         return result
 
     def process_together(self, frames: list[Frame]) -> list[FrameResult]:
-        """Find the bodies of frames of different streams: their crops share one call of each engine.
+        """Find the bodies of frames of different streams; raises ValueError as `look`."""
+        return self.lift(self.look(frames))
+
+    def look(self, frames: list[Frame]) -> Looked:
+        """See who is in frames of different streams: their crops share one call of each engine.
 
         Raises ValueError where two frames are of one stream: the second needs what the first leaves behind.
         """
         if len({frame.stream for frame in frames}) < len(frames):
             raise ValueError(f"frames {frames} share a stream, process them one after the other")
         spans, self._spans_after = self._spans_after, {}
+        for frame in frames:
+            self._remember(frame.stream)
         located = [self._locate(frame, spans) for frame in frames]
         with span(spans, "track"):
             asked = [
@@ -131,35 +181,74 @@ class Estimator:
             for frame, (_, targets) in zip(frames, located, strict=True)
             for target in targets
         ]
-        answers = iter(self._method.look([request for own in asked for request in own], least, spans))
-        results = []
+        look = self._method.look([request for own in asked for request in own], least, spans)
+        people, first = [], 0
         for frame, requests, (tracker, targets) in zip(frames, asked, located, strict=True):
-            seen: dict[int, Sighting] = {target.track_id: next(answers) for target in targets}
-            found = {track_id: one for track_id, one in seen.items() if isinstance(one, BodyEstimate)}
-            if frame.unrelated and self._look_again:
-                again = look_again(
-                    lambda more: self._method.estimate(more, spans),
-                    requests,
-                    list(found.values()),
-                    [target.least_score for target in targets],
-                )
-                found = dict(zip(found, again, strict=True))
-                seen = dict(found)
+            rows = range(first, first + len(requests))
+            first += len(requests)
+            bodies: dict[int, BodyEstimate] = {}
+            if frame.unrelated:
+                bodies = self._stand_alone(look, rows, [target.least_score for target in targets], spans)
             with span(spans, "track"):
-                for track_id, one in seen.items():
-                    body = found.get(track_id)
-                    extent_px = frame.intrinsics.project(body.joints) if body and body.score >= SURE_SCORE else None
-                    tracker.update(track_id, one.points_px, one.score, extent_px)
-                raw = tuple(
-                    TrackedBody(track_id=person.track_id, box_xyxy=person.box, estimate=found[person.track_id])
-                    for person in tracker.finish()
-                )
+                row_of = {target.track_id: row for target, row in zip(targets, rows, strict=True)}
+                for track_id, row in row_of.items():
+                    if row in bodies:
+                        self._remember_extent(tracker, track_id, frame.intrinsics, bodies[row])
+                    one = bodies.get(row, look.seen[row])
+                    tracker.update(track_id, one.points_px, one.score)
+                seen = tuple(_Seen(state, row_of[state.track_id]) for state in tracker.finish())
+            people.append(_People(frame, self._looks[frame.stream], seen, bodies))
+        return Looked(tuple(people), look, spans)
+
+    def lift(self, looked: Looked) -> list[FrameResult]:
+        """The bodies of those who were seen, one result per frame. See `pipeline.runner.FrameEstimator.lift`."""
+        spans = looked.spans_ms
+        rows = [one.row for own in looked.people if not own.frame.unrelated for one in own.seen]
+        lifted = dict(zip(rows, self._method.lift(looked.look, rows, spans), strict=True))
+        results = []
+        for own in looked.people:
+            frame, found = own.frame, own.bodies or lifted
+            raw = tuple(
+                TrackedBody(track_id=one.state.track_id, box_xyxy=one.state.box, estimate=found[one.row])
+                for one in own.seen
+            )
             with span(spans, "smooth"):
                 bodies = raw if frame.unrelated else self._smooth(frame, raw)
+            requests = [looked.look.requests[one.row] for one in own.seen]
+            self._lifted[frame.stream].append(_Lifted(own.number, requests, raw))
             # After smoothing: somebody who is doubted for a moment comes back without a jump.
             bodies, raw = self._good(bodies), self._good(raw)
             results.append(FrameResult(frame=frame, bodies=bodies, raw_bodies=raw, spans_ms=spans))
         return results
+
+    def _stand_alone(
+        self, look: Look, rows: Sequence[int], least_scores: list[float], spans: dict[str, float]
+    ) -> dict[int, BodyEstimate]:
+        """The bodies of everybody in a picture that stands alone, by their rows."""
+        found = self._method.lift(look, rows, spans)
+        if self._look_again:
+            requests = [look.requests[row] for row in rows]
+            found = look_again(lambda more: self._method.estimate(more, spans), requests, found, least_scores)
+        return dict(zip(rows, found, strict=True))
+
+    def _remember(self, stream: str) -> None:
+        """Takes in what became of the frames of a stream before its last one, whose bodies may be there already or not:
+        that would be a matter of luck."""
+        lifted = self._lifted.setdefault(stream, deque())
+        while lifted and lifted[0].number < self._looks[stream]:
+            own = lifted.popleft()
+            bodies = [person.estimate for person in own.bodies]
+            self._method.remember(own.requests, bodies)
+            for person in own.bodies:
+                self._remember_extent(
+                    self._trackers[stream], person.track_id, own.requests[0].intrinsics, person.estimate
+                )
+        self._looks[stream] += 1
+
+    @staticmethod
+    def _remember_extent(tracker: Tracker, track_id: int, camera: Intrinsics, body: BodyEstimate) -> None:
+        if body.score >= SURE_SCORE:
+            tracker.remember_body(track_id, Extent(camera.project(body.joints), body.points_px))
 
     def catch_up(self) -> None:
         """What published bodies need not wait for: the locator, on frames in which somebody was followed anyway.

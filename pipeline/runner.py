@@ -1,6 +1,9 @@
-"""The threads of a run: one per source, one for the estimator, one per sink; and how they end.
+"""The threads of a run: one per source, two for the estimator, one per sink; and how they end.
 
-    sources -> FrameInbox -> estimator thread -> SinkThreads
+    sources -> FrameInbox -> estimator thread (looks) -> bodies thread (lifts) -> SinkThreads
+
+While the bodies of one frame are made, the next frame is looked at: never more than one ahead, so that what a look
+knows of the past does not depend on how busy the processor is.
 
 A run ends when all sources have ended, when `stop` is called, or when a thread fails. In every case the frames already
 read are processed, the sinks write what they hold and close their files.
@@ -8,6 +11,7 @@ read are processed, the sinks write what they hold and close their files.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -18,6 +22,7 @@ from typing import Any, Protocol
 from pipeline.batcher import BatchPolicy
 from pipeline.errors import BodystreamError, SourceError
 from pipeline.inbox import FrameInbox
+from pipeline.one_ahead import OneAhead
 from pipeline.sinks.base import SinkThread
 from pipeline.sources.base import Delivery, Source
 from pipeline.sources.redact import redact
@@ -34,7 +39,7 @@ DRAIN_S = 30.0
 
 
 class FrameEstimator(Protocol):
-    """What turns a frame into bodies. Used by one thread; keeps its own state per stream."""
+    """What turns frames into bodies, in two halves that each run on one thread; keeps its own state per stream."""
 
     weights: dict[str, str]
     """File name of each network -> SHA-256 in hex, for the log."""
@@ -42,11 +47,15 @@ class FrameEstimator(Protocol):
     def warm_up(self) -> None:
         """Do what the first frame would otherwise have to wait for."""
 
-    def process_together(self, frames: list[Frame]) -> list[FrameResult]:
-        """Find the bodies in frames of different streams, one result each. An exception ends the run."""
+    def look(self, frames: list[Frame]) -> Any:
+        """See who is in frames of different streams. The `lift` of the last frames may still run, none before that, and
+        not even that one for pictures that stand alone. An exception ends the run."""
+
+    def lift(self, looked: Any) -> list[FrameResult]:
+        """The bodies of what `look` saw, one result per frame. An exception ends the run."""
 
     def catch_up(self) -> None:
-        """Called when the results of `process_together` are with the sinks, for what they need not wait for."""
+        """Called between looks, for what bodies need not wait for."""
 
     def close(self) -> None:
         """Let go of engines."""
@@ -155,18 +164,34 @@ class Runner:
             source.close()
 
     def _estimate(self) -> None:
-        while items := self._inbox.take():
-            now_ns = time.monotonic_ns()
-            unknown = [frame for frame, _ in items if frame.bodies is None]
-            estimated = iter(self._estimator.process_together(unknown) if unknown else ())
-            for frame, spans_ms in items:
-                result = next(estimated) if frame.bodies is None else FrameResult(frame=frame, bodies=frame.bodies)
-                queue_ms = (now_ns - frame.capture_ns) / 1e6
-                result = replace(result, spans_ms={**spans_ms, "queue": queue_ms, **result.spans_ms})
-                for sink in self.sinks:
-                    sink.submit(result)
-                self.stats.published(result)
-            self._estimator.catch_up()
+        bodies = OneAhead("bodies")
+        try:
+            while items := self._inbox.take():
+                now_ns = time.monotonic_ns()
+                unknown = [frame for frame, _ in items if frame.bodies is None]
+                if any(frame.unrelated for frame in unknown):
+                    bodies.wait()
+                looked = self._estimator.look(unknown) if unknown else None
+                bodies.submit(functools.partial(self._publish, items, now_ns, looked))
+                self._estimator.catch_up()
+            bodies.wait()
+        finally:
+            bodies.close(DRAIN_S)  # what was looked at before an error is published still
+
+    def _publish(self, items: list[tuple[Frame, dict[str, float]]], taken_ns: int, looked: Any) -> None:
+        """Make the bodies of frames that were taken from the inbox, and give them to the sinks."""
+        try:
+            estimated = iter(self._estimator.lift(looked) if looked is not None else ())
+        except BaseException:
+            self._inbox.close()  # a camera may be silent: no further frame would bring the error to light
+            raise
+        for frame, spans_ms in items:
+            result = next(estimated) if frame.bodies is None else FrameResult(frame=frame, bodies=frame.bodies)
+            queue_ms = (taken_ns - frame.capture_ns) / 1e6
+            result = replace(result, spans_ms={**spans_ms, "queue": queue_ms, **result.spans_ms})
+            for sink in self.sinks:
+                sink.submit(result)
+            self.stats.published(result)
 
     def _thread(self, name: str, work: Callable[..., None], *args: Any) -> threading.Thread:
         return threading.Thread(target=self._guard, args=(name, work, *args), name=name, daemon=True)

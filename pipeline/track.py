@@ -26,6 +26,22 @@ class TrackState:
     """With an estimate that scores less, nobody is there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where the whole of a body lay in a frame."""
+
+    joints_px: np.ndarray
+    """(Q, 2), pixels."""
+    points_px: np.ndarray
+    """(P, 3) x, y, confidence: what was seen of the person in that frame."""
+
+    def moved_to(self, points_px: np.ndarray) -> np.ndarray:
+        """(Q, 2): where it lies in a later frame, in which the points (P, 3) were seen."""
+        weights = np.minimum(self.points_px[:, 2], points_px[:, 2])[:, None]
+        moved = (weights * (points_px[:, :2] - self.points_px[:, :2])).sum(0) / max(float(weights.sum()), 1e-6)
+        return self.joints_px + moved
+
+
 @dataclass(slots=True, eq=False)
 class Track:
     track_id: int
@@ -40,6 +56,8 @@ class Track:
     measured_box: np.ndarray | None = None
     proposed: np.ndarray | None = None
     """(5,): the detection that made or revived this track in this frame."""
+    body: Extent | None = None
+    """Of the last frame whose body is known."""
     support: float = 1.0
     """The locator's score of this person, the mean of its last looks."""
 

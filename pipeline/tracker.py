@@ -5,9 +5,10 @@ One frame goes through it in this order:
     tracker.advance(frame)
     if tracker.needs_detection():
         tracker.merge_detections(locator.detect(frame.image))
-    for target in tracker.targets():                 # crops; their estimates give the points
+    for target in tracker.targets():                 # crops; what is seen in them are the points
         tracker.update(target.track_id, points_px, score)
-    people = tracker.finish()                    # those to publish
+    people = tracker.finish()                        # those to publish
+    tracker.remember_body(track_id, body)            # once it is known; the next frame may have begun
 
 A track is *new* from its detection until its own keypoints confirm it, then *followed*; where they fail it is *lost*:
 not cropped, its box predicted, until a detection finds it again or `max_age_s` has passed. When two tracks come to lie
@@ -28,7 +29,7 @@ from pipeline.box_motion import BoxMotion
 from pipeline.person_box import enclosing_box, keypoint_similarity, person_box, visible_fraction
 from pipeline.person_score import least_estimate, person_score
 from pipeline.refusals import CLEARLY_NOBODY, RefusedPlaces
-from pipeline.track import Track, TrackState
+from pipeline.track import Extent, Track, TrackState
 from pipeline.tracker_settings import TrackerSettings
 from pipeline.types import Frame
 
@@ -126,12 +127,15 @@ class Tracker:
         """Whom to look at in this frame: at most `TrackerSettings.max_people`, oldest first."""
         return tuple(self._state(track) for track in self._tracks if track.phase != "lost")
 
-    def update(self, track_id: int, points_px: np.ndarray, score: float, extent_px: np.ndarray | None = None) -> None:
-        """What the networks saw in the crop of a target: points (P, 3) x, y, confidence, and their score 0..1.
+    def remember_body(self, track_id: int, body: Extent) -> None:
+        """Where the whole body of somebody published lay, also the limbs that no point was sure of: what of it is in
+        the picture belongs into the next crops. Of no use for somebody who was lost meanwhile."""
+        for track in self._tracks:
+            if track.track_id == track_id and track.phase != "lost":
+                track.body = body
 
-        ``extent_px`` (Q, 2): where the whole body lies by its estimate, also the limbs that no point is sure of; what
-        of it is in the picture belongs into the next crop.
-        """
+    def update(self, track_id: int, points_px: np.ndarray, score: float) -> None:
+        """What the networks saw in the crop of a target: points (P, 3) x, y, confidence, and their score 0..1."""
         track = next((t for t in self._tracks if t.track_id == track_id and t.phase != "lost"), None)
         if track is None:
             raise ValueError(f"track {track_id} is no target of this frame; update only what targets() gave")
@@ -140,8 +144,8 @@ class Tracker:
         frame = self._current_frame()
         settings = self.settings
         box = person_box(points_px) if np.isfinite(points_px).all() else None
-        if box is not None and extent_px is not None:
-            box = enclosing_box(box, extent_px, *frame.size)
+        if box is not None and track.body is not None:
+            box = enclosing_box(box, track.body.moved_to(points_px), *frame.size)
         if (
             box is None
             or person_score(score, track.support) < self._least_person_score(track)
@@ -267,7 +271,7 @@ class Tracker:
 
     def _lose(self, track: Track) -> None:
         """Nobody is where the track is; a track that never was confirmed is dropped."""
-        track.measured = None
+        track.measured = track.body = None
         if track.phase == "new":
             self._tracks.remove(track)
             self._unpublished.append(track.track_id)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from engines.body import BodyModel
-from engines.estimate import BodyEstimate, Sighting
+from engines.estimate import BodyEstimate
 from engines.methods.evidence import CropRequest, EvidenceReader
+from engines.methods.look import Look
 from engines.runtime.engine import Precision, Runtime
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -25,7 +26,7 @@ METHODS = {
 FROM_POINTS = frozenset({"bilayer", "ordinal", "smplr", "smplify"})
 """Methods that can do with image points alone."""
 
-__all__ = ["METHODS", "WEIGHTS", "BodyEstimate", "CropRequest", "Method", "Sighting", "create_method"]
+__all__ = ["METHODS", "WEIGHTS", "BodyEstimate", "CropRequest", "Look", "Method", "create_method"]
 
 
 class Method(Protocol):
@@ -37,10 +38,16 @@ class Method(Protocol):
     def estimate(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> list[BodyEstimate]:
         """One body per request, in their order. Adds the milliseconds of its stages to ``spans_ms``."""
 
-    def look(
-        self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]
-    ) -> list[Sighting]:
-        """Like `estimate`, but of those who score less than their ``least_scores`` a body need not be made."""
+    def look(self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]) -> Look:
+        """The first half of `estimate`: one sighting per request. Of those who score less than their ``least_scores``
+        no body will be asked for."""
+
+    def lift(self, look: Look, rows: Sequence[int], spans_ms: dict[str, float]) -> list[BodyEstimate]:
+        """The second half: bodies of some of the requests. It may run on another thread beside the next `look`."""
+
+    def remember(self, requests: Sequence[CropRequest], bodies: Sequence[BodyEstimate]) -> None:
+        """What became of looks, for those to come. Called between looks, so that it does not depend on how long bodies
+        take what a look knows."""
 
     def close(self) -> None:
         """Let go of the engines."""

@@ -10,11 +10,12 @@ import numpy as np
 from engines.body import BodyModel
 from engines.device_locator import DeviceLocator
 from engines.device_pictures import DevicePictures
-from engines.estimate import BodyEstimate, Sighting
+from engines.estimate import BodyEstimate
 from engines.fitting.consistency import Consistency
 from engines.methods import WEIGHTS
 from engines.methods.device_path import DevicePath
 from engines.methods.evidence import CropRequest
+from engines.methods.look import Look
 from engines.methods.point_networks import open_point_network, pulled
 from engines.methods.span import span
 from engines.methods.trunk_method import sightings, to_estimates
@@ -85,11 +86,16 @@ class DeviceMethod:
         with span(spans_ms, "quality"):
             return to_estimates(bodies, sightings(seen.points_px), seen.silhouette_iou, requests)
 
-    def look(
-        self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]
-    ) -> list[Sighting]:
+    def look(self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]) -> Look:
         """See `engines.methods.Method.look`: to ask the device for scores would take longer than to make bodies."""
-        return list(self.estimate(requests, spans_ms))
+        return Look(requests=requests, seen=self.estimate(requests, spans_ms))
+
+    def lift(self, look: Look, rows: Sequence[int], spans_ms: dict[str, float]) -> list[BodyEstimate]:
+        """See `engines.methods.Method.lift`: nothing is left to do."""
+        return look.bodies(rows)
+
+    def remember(self, requests: Sequence[CropRequest], bodies: Sequence[BodyEstimate]) -> None:
+        """See `engines.methods.Method.remember`."""
 
     def close(self) -> None:
         """See `engines.methods.Method.close`."""

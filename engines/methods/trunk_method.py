@@ -17,6 +17,7 @@ from engines.methods.evidence import CropRequest, Evidence, EvidenceReader, Trun
 from engines.methods.face_looks import face_squares, with_faces
 from engines.methods.facing import Facing
 from engines.methods.last_places import LastPlaces
+from engines.methods.look import Look
 from engines.methods.quality import body_quality
 from engines.methods.span import span
 from engines.runtime import Engine, load_engine
@@ -81,15 +82,15 @@ class TrunkMethod:
 
     def estimate(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> list[BodyEstimate]:
         """See `engines.methods.Method.estimate`."""
-        seen = self.look(requests, [-math.inf] * len(requests), spans_ms)
-        return [found for found in seen if isinstance(found, BodyEstimate)]
+        look = self.look(requests, [-math.inf] * len(requests), spans_ms)
+        bodies = self.lift(look, range(len(requests)), spans_ms)
+        self.remember(requests, bodies)
+        return bodies
 
-    def look(
-        self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]
-    ) -> list[Sighting]:
+    def look(self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]) -> Look:
         """See `engines.methods.Method.look`."""
         if not requests:
-            return []
+            return Look(requests=requests, seen=[])
         evidence = self._see(requests, spans_ms)
         seen = self._sightings(evidence)
         rows = _sure(seen, least_scores)
@@ -103,19 +104,23 @@ class TrunkMethod:
             for row, own in zip(rows, self._sightings(evidence), strict=True):
                 seen[row] = own
         self._last_places.keep(requests, seen)
-        kept = _sure([seen[row] for row in rows], [least_scores[row] for row in rows])
-        if not kept:
-            return seen
-        evidence, sure = evidence.of(kept), [sure[row] for row in kept]
+        return Look(requests=requests, seen=seen, evidence=evidence, rows=rows)
+
+    def lift(self, look: Look, rows: Sequence[int], spans_ms: dict[str, float]) -> list[BodyEstimate]:
+        """See `engines.methods.Method.lift`."""
+        if not rows or look.evidence is None:
+            return []
+        requests = [look.requests[row] for row in rows]
+        evidence = look.evidence.of([look.rows.index(row) for row in rows])
         with span(spans_ms, "lift"):
-            bodies = self._lifter(evidence, sure)
+            bodies = self._lifter(evidence, requests)
         with span(spans_ms, "quality"):
-            ious = self._silhouette_ious(bodies, evidence, sure)
-            estimates = to_estimates(bodies, [seen[rows[row]] for row in kept], ious, sure)
-        self._facing.place(sure, estimates)
-        for row, estimate in zip(kept, estimates, strict=True):
-            seen[rows[row]] = estimate
-        return seen
+            ious = self._silhouette_ious(bodies, evidence, requests)
+            return to_estimates(bodies, [look.seen[row] for row in rows], ious, requests)
+
+    def remember(self, requests: Sequence[CropRequest], bodies: Sequence[BodyEstimate]) -> None:
+        """See `engines.methods.Method.remember`."""
+        self._facing.place(requests, bodies)
 
     def _see(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> Evidence:
         with span(spans_ms, "crop"):

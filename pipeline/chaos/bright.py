@@ -25,8 +25,11 @@ class BrightEstimator:
     def warm_up(self) -> None:
         pass
 
-    def process_together(self, frames: list[Frame]) -> list[FrameResult]:
+    def look(self, frames: list[Frame]) -> list[FrameResult]:
         return [FrameResult(frame=frame, bodies=_bodies(frame)) for frame in frames]
+
+    def lift(self, looked: list[FrameResult]) -> list[FrameResult]:
+        return looked
 
     def catch_up(self) -> None:
         pass

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from typing import Any
 
 from engines.body import BodyModel
 from pipeline.assemble import default_estimator
@@ -35,10 +36,13 @@ class StallingEstimator:
         self._inner.warm_up()
         print("ready", flush=True)
 
-    def process_together(self, frames: list[Frame]) -> list[FrameResult]:
+    def look(self, frames: list[Frame]) -> Any:
         stall_s, self.stall_s = self.stall_s, 0.0
         time.sleep(stall_s)
-        return self._inner.process_together(frames)
+        return self._inner.look(frames)
+
+    def lift(self, looked: Any) -> list[FrameResult]:
+        return self._inner.lift(looked)
 
     def catch_up(self) -> None:
         self._inner.catch_up()

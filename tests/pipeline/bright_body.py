@@ -28,8 +28,11 @@ class BrightBodyEstimator:
     def warm_up(self) -> None:
         pass
 
-    def process_together(self, frames: list[Frame]) -> list[FrameResult]:
+    def look(self, frames: list[Frame]) -> list[FrameResult]:
         return [self.process(frame) for frame in frames]
+
+    def lift(self, looked: list[FrameResult]) -> list[FrameResult]:
+        return looked
 
     def catch_up(self) -> None:
         pass

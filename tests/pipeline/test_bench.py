@@ -7,7 +7,7 @@ import pytest
 from pipeline.bench import Measurement, report
 
 
-def measurement(fps: float = 40.0, estimator_ms: float = 22.0) -> Measurement:
+def measurement(fps: float = 40.0, look_ms: float = 17.0, lift_ms: float = 5.0) -> Measurement:
     return Measurement(
         frames=200,
         fps=fps,
@@ -16,7 +16,9 @@ def measurement(fps: float = 40.0, estimator_ms: float = 22.0) -> Measurement:
         latency_p99_ms=45.0,
         stage_ms={"decode": 8.0, "queue": 1.0, "publish": 0.25, "record": 0.25},
         network_ms={"trunk.int8.onnx": 15.0, "locator.int8.onnx": 5.0},
-        estimator_ms=estimator_ms,
+        look_ms=look_ms,
+        look_network_ms=16.0,
+        lift_ms=lift_ms,
         sinks_ms=0.5,
         outside_cpu_ms=2.0,
     )
@@ -29,17 +31,35 @@ def verdict(text: str, name: str) -> str:
 
 
 def test_time_outside_is_what_neither_networks_nor_decoding_took():
-    assert measurement().outside_ms == pytest.approx(22 - 20 + 0.5)
+    assert measurement().outside_ms == pytest.approx(17 + 5 - 20 + 0.5)
+    assert measurement(lift_ms=50).look_outside_ms == pytest.approx(17 - 16), "bodies are made beside the next look"
 
 
 @pytest.mark.parametrize(
-    ("fps", "estimator_ms", "answers"), [(40, 22, ("yes", "yes", "yes")), (24, 24, ("NO", "NO", "NO"))]
+    ("fps", "look_ms", "lift_ms", "answers"),
+    [
+        (40, 17, 5, ("yes", "yes", "yes", "yes")),
+        (24, 20, 4, ("NO", "NO", "NO", "NO")),
+        (40, 17, 6, ("yes", "yes", "NO", "yes")),
+        (40, 19.2, 3, ("yes", "NO", "yes", "yes")),
+    ],
 )
-def test_each_target_is_judged(fps, estimator_ms, answers):
-    text = report(measurement(fps=fps, estimator_ms=estimator_ms), {"nanodet": 20.0, "movenet": 15, "blazepose": 25})
-    names = ("frames per second", "outside decode and networks", "ours / teachers")
+def test_each_target_is_judged(fps, look_ms, lift_ms, answers):
+    text = report(measurement(fps, look_ms, lift_ms), {"nanodet": 20.0, "movenet": 15, "blazepose": 25})
+    names = ("frames per second", "  that the next frame waits for", "  all threads", "ours / teachers")
     assert tuple(verdict(text, name) for name in names) == answers
     assert f"{1000 / fps / 60:.2f}" in text
+
+
+def test_times_outside_stand_under_one_heading():
+    lines = report(measurement(), None).splitlines()
+    first = lines.index("outside decode and networks") + 1
+    found = [re.fullmatch(r"  (\S.*?\S) +([\d.]+) ms.*", line) for line in lines[first : first + 3]]
+    assert [(each[1], each[2]) for each in found if each] == [
+        ("that the next frame waits for", "1.00"),
+        ("all threads", "2.50"),
+        ("all threads, processor time", "2.00"),
+    ]
 
 
 def test_without_teachers_nothing_is_said_of_them():

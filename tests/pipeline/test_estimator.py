@@ -51,6 +51,29 @@ def test_the_person_is_found_and_followed_and_lies_on_the_truth(demo, estimator)
     assert np.mean(errors) < 0.16
 
 
+def test_looking_ahead_changes_nothing(demo, estimator):
+    """Bodies made after the next look, as in a run, are those made before it, bit by bit."""
+    one_by_one = [estimator.process(frame) for frame, _ in demo]
+    ahead = Estimator(CONFIG, load_body())
+    results, waiting = [], None
+    for frame, _ in demo:
+        looked = ahead.look([frame])
+        results += ahead.lift(waiting) if waiting else []
+        ahead.catch_up()
+        waiting = looked
+    results += ahead.lift(waiting)
+    ahead.close()
+    assert sum(len(result.bodies) for result in results) >= 0.9 * FRAMES
+    for one, other in zip(one_by_one, results, strict=True):
+        assert other.frame is one.frame
+        for before, after in ((one.bodies, other.bodies), (one.raw_bodies, other.raw_bodies)):
+            assert [body.track_id for body in after] == [body.track_id for body in before]
+            for x, y in zip(before, after, strict=True):
+                np.testing.assert_array_equal(y.box_xyxy, x.box_xyxy)
+                for name in ("pose", "betas", "translation", "joints", "points_px", "score", "quality"):
+                    np.testing.assert_array_equal(getattr(y.estimate, name), getattr(x.estimate, name), name)
+
+
 def test_streams_together_see_what_each_sees_alone(demo, estimator):
     frame = demo[0][0]
     alone = estimator.process(replace(frame, stream="a"))

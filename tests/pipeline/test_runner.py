@@ -1,4 +1,6 @@
 import threading
+import time
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +10,46 @@ from pipeline.sinks.base import QueuePolicy, SinkThread
 from pipeline.sources import Delivery, SourceState
 from tests.pipeline.bright_body import BrightBodyEstimator
 from tests.pipeline.frames import CountedSource, ListSink
+
+PATIENCE_S = 10.0
+"""Nothing that is to happen takes nearly as long."""
+MOMENT_S = 0.1
+"""What must not happen would have happened by then."""
+
+
+class Halves(BrightBodyEstimator):
+    """Tells of the first frames when each one's look began and its lift ended; calls `lifting` in each lift."""
+
+    def __init__(self, lifting):
+        super().__init__()
+        self.looked, self.lifted = ([threading.Event() for _ in range(40)] for _ in range(2))
+        self.before_look = {}
+        """Frame -> those lifted when its look began."""
+        self._lifting = lifting
+
+    def look(self, frames):
+        for frame in frames:
+            self.before_look[frame.index] = {index for index in range(frame.index) if self.lifted[index].is_set()}
+            self.looked[frame.index].set()
+        return super().look(frames)
+
+    def lift(self, looked):
+        for result in looked:
+            self._lifting(self, result.frame.index)
+            self.lifted[result.frame.index].set()
+        return super().lift(looked)
+
+
+class Album(CountedSource):
+    """Some of its pictures stand alone."""
+
+    def __init__(self, count, alone):
+        super().__init__(count)
+        self._alone = alone
+
+    def _next(self):
+        frame = super()._next()
+        return frame and replace(frame, unrelated=frame.index in self._alone)
 
 
 def run(sources, sinks=(), estimator=None, **options):
@@ -105,6 +147,108 @@ def test_an_estimator_that_fails_ends_the_run_and_what_came_before_is_kept():
     summary = outcome.summary
     assert summary["frames_processed"] == 5
     assert summary["frames_read"] == summary["frames_processed"] + summary["frames_dropped"]
+
+
+def test_a_look_that_fails_lets_the_bodies_before_it_be_published():
+    class Blind(Halves):
+        def look(self, frames):
+            looked = super().look(frames)
+            if frames[0].index == 5:
+                raise RuntimeError("cannot see frame 5")
+            return looked
+
+    def slowly(halves, index):
+        if index == 4:
+            halves.looked[5].wait(PATIENCE_S)
+            time.sleep(MOMENT_S)
+            closed.append(halves.closed)
+
+    closed = []
+    sink = ListSink()
+    outcome = run([CountedSource(10**9, interval_s=0.001)], [blocking(sink)], Blind(slowly))
+    assert sink.indices == [0, 1, 2, 3, 4] and sink.closed == 1
+    assert closed == [False], "engines are let go when nobody uses them any more"
+    assert outcome.errors == ("estimator failed: RuntimeError: cannot see frame 5",) and outcome.exit_code == 1
+
+
+def test_bodies_that_fail_end_the_run_and_what_came_before_is_kept():
+    def fail(halves, index):
+        if index == 5:
+            raise RuntimeError(f"cannot make bodies of frame {index}")
+
+    sink, estimator = ListSink(), Halves(fail)
+    outcome = run([CountedSource(10**9, interval_s=0.001)], [blocking(sink)], estimator)
+    assert sink.indices == [0, 1, 2, 3, 4] and sink.closed == 1 and estimator.closed
+    assert outcome.errors == ("estimator failed: RuntimeError: cannot make bodies of frame 5",)
+    assert outcome.exit_code == 1
+    summary = outcome.summary
+    assert summary["frames_processed"] == 5
+    assert summary["frames_read"] == summary["frames_processed"] + summary["frames_dropped"]
+
+
+def test_the_last_bodies_may_not_fail_unnoticed():
+    def fail(halves, index):
+        if index == 5:
+            raise RuntimeError("no bodies at last")
+
+    sink = ListSink()
+    outcome = run([CountedSource(6)], [blocking(sink)], Halves(fail))
+    assert sink.indices == [0, 1, 2, 3, 4]
+    assert outcome.errors == ("estimator failed: RuntimeError: no bodies at last",) and outcome.exit_code == 1
+
+
+def test_the_next_frame_is_looked_at_while_bodies_are_made():
+    """Each lift but the last ends only when the next look has begun."""
+    count = 20
+
+    def wait_for_the_next(halves, index):
+        if index < count - 1 and not halves.looked[index + 1].wait(PATIENCE_S):
+            raise RuntimeError(f"nobody looks at frame {index + 1}")
+
+    sink, estimator = ListSink(), Halves(wait_for_the_next)
+    outcome = run([CountedSource(count)], [blocking(sink)], estimator)
+    assert outcome.errors == () and sink.indices == list(range(count))
+    assert estimator.before_look == {index: set(range(index - 1)) for index in range(count)}
+
+
+def test_no_look_begins_before_the_bodies_two_frames_back_are_made():
+    def nobody_far_ahead(halves, index):
+        if halves.looked[index + 2].wait(MOMENT_S):
+            raise RuntimeError(f"frame {index + 2} was looked at during the lift of frame {index}")
+
+    sink, estimator = ListSink(), Halves(nobody_far_ahead)
+    outcome = run([CountedSource(6)], [blocking(sink)], estimator)
+    assert outcome.errors == () and sink.indices == list(range(6))
+    assert all(estimator.before_look[index] >= set(range(index - 1)) for index in range(6))
+
+
+def test_a_picture_that_stands_alone_waits_for_all_bodies_before_it():
+    alone = {2, 3}
+
+    def check(halves, index):
+        following = halves.looked[index + 1]
+        if index + 1 in alone:
+            if following.wait(MOMENT_S):
+                raise RuntimeError(f"frame {index + 1} was looked at during the lift of frame {index}")
+        elif index < 5 and not following.wait(PATIENCE_S):
+            raise RuntimeError(f"nobody looks at frame {index + 1}")
+
+    sink, estimator = ListSink(), Halves(check)
+    outcome = run([Album(6, alone)], [blocking(sink)], estimator)
+    assert outcome.errors == () and sink.indices == list(range(6))
+    assert all(estimator.before_look[index] == set(range(index)) for index in alone)
+
+
+def test_frames_whose_bodies_are_known_keep_their_place():
+    class Replayed(CountedSource):
+        def _next(self):
+            frame = super()._next()
+            return frame and (replace(frame, bodies=()) if frame.index % 3 else frame)
+
+    sink, estimator = ListSink(), Halves(lambda halves, index: halves.looked[index + 3].wait(0.01))
+    outcome = run([Replayed(30)], [blocking(sink)], estimator)
+    assert outcome.errors == () and sink.indices == list(range(30))
+    assert sorted(estimator.before_look) == list(range(0, 30, 3))
 
 
 def test_max_frames_counts_per_source():

@@ -71,13 +71,32 @@ def parts():
     return TrunkMethod(reader, lifter, load_body()), reader, lifter
 
 
-def test_of_those_who_score_too_little_no_body_is_made(parts):
+def test_of_those_who_score_too_little_no_body_can_be_made(parts):
     method, reader, lifter = parts
-    seen = method.look([request(0.3), request(0.8), request(0.5)], [0.4, 0.4, 0.6], {})
-    assert [isinstance(one, BodyEstimate) for one in seen] == [False, True, False]
-    assert [one.score for one in seen] == pytest.approx([0.3, 0.8, 0.5])
-    assert lifter.lifted == [800] and reader.parted == [1]
-    assert not any(isinstance(one, BodyEstimate) for one in method.look([request(0.3)], [0.4], {}))
+    look = method.look([request(0.3), request(0.8), request(0.5)], [0.4, 0.4, 0.6], {})
+    assert look.rows == [1] and reader.parted == [1] and len(look.evidence.crops) == 1
+    assert [one.score for one in look.seen] == pytest.approx([0.3, 0.8, 0.5])
+    assert lifter.lifted == [] and not any(isinstance(one, BodyEstimate) for one in look.seen)
+    (body,) = method.lift(look, [1], {})
+    assert isinstance(body, BodyEstimate) and body.score == look.seen[1].score and lifter.lifted == [800]
+    nobody = method.look([request(0.3)], [0.4], {})
+    assert nobody.rows == [] and method.lift(nobody, [], {}) == [] and lifter.lifted == [800]
+
+
+def test_bodies_are_made_of_those_who_are_asked_for_in_that_order(parts):
+    method, _, lifter = parts
+    look = method.look([request(sureness) for sureness in (0.1, 0.5, 0.6, 0.7)], [0.2] * 4, {})
+    assert [body.score for body in method.lift(look, [3, 1], {})] == pytest.approx([0.7, 0.5])
+    assert lifter.lifted == [700, 500]
+
+
+def test_a_look_may_be_lifted_after_the_next_one(parts):
+    method, _, lifter = parts
+    first, second = (method.look([request(sureness)], [0.0], {}) for sureness in (0.5, 0.8))
+    for look, sureness in ((first, 0.5), (second, 0.8)):
+        (body,) = method.lift(look, [0], {})
+        assert body.score == pytest.approx(sureness) and body.points_px[0, 0] == pytest.approx(1000 * sureness)
+    assert lifter.lifted == [500, 800]
 
 
 def test_estimates_are_made_of_everybody(parts):
@@ -122,8 +141,21 @@ class Maps(Reader):
 def test_where_points_were_makes_them_surer_and_the_body_not():
     method = TrunkMethod(Maps(), Lifter(), load_body())
     first, second, third = (
-        method.look([replace(request(0.5), person="somebody", time_s=time_s)], [0.0], {})[0]
+        method.look([replace(request(0.5), person="somebody", time_s=time_s)], [0.0], {}).seen[0]
         for time_s in (0, 0.03, 0.06)
     )
     assert first.points_px[0, 2] + 0.1 < second.points_px[0, 2] <= third.points_px[0, 2] + 1e-3
     assert second.score == pytest.approx(first.score, abs=1e-3) and third.score == pytest.approx(first.score, abs=1e-3)
+
+
+def test_where_bodies_turned_out_to_be_is_known_once_it_is_remembered():
+    reader = Maps()
+    reader.mass = 0.9
+    method = TrunkMethod(reader, Lifter(), load_body())
+    requests = [replace(request(0.5), person="somebody")]
+    look = method.look(requests, [0.0], {})
+    bodies = method.lift(look, [0], {})
+    memory = method._facing._people.get("somebody")
+    assert memory.seen is None
+    method.remember(requests, bodies)
+    assert memory.seen.depth_m == pytest.approx(bodies[0].joints[12, 2])
