@@ -27,6 +27,7 @@ from engines.keypoints import JOINT_NAMES, NUM_POINTS, POINT_MIRROR, POINT_NAMES
 from engines.methods.evidence import CropRequest
 from engines.methods.recent_people import RecentPeople
 from engines.methods.walked import Place, walked_away
+from engines.methods.weighted_maps import weighted
 from kernels.decode_heatmaps import decode_heatmaps
 
 LOOK_S = 0.5
@@ -88,7 +89,7 @@ class Facing:
     def settle(self, heatmaps: np.ndarray, requests: Sequence[CropRequest]) -> np.ndarray:
         """(B, 41, n, n) of the requests' crops, each map summing to one -> the same, weighted: the array that was given
         where nothing changes."""
-        settled = heatmaps
+        weights = {}
         for row, request in enumerate(requests):
             if request.person is None:
                 continue
@@ -104,10 +105,8 @@ class Facing:
             masses = heatmaps[row].reshape(NUM_POINTS, -1) @ on_left.ravel()
             odds = _log_odds(memory, look(masses), broad, request.time_s)
             if not fresh:
-                if settled is heatmaps:
-                    settled = heatmaps.copy()
-                settled[row] *= _weights(on_left, masses, odds, broad)
-        return settled
+                weights[row] = _weights(on_left, masses, odds, broad)
+        return weighted(heatmaps, weights)
 
     def place(self, requests: Sequence[CropRequest], estimates: Sequence[BodyEstimate]) -> None:
         """Where the people of the requests turned out to be."""

@@ -23,6 +23,7 @@ from engines.estimate import Sighting
 from engines.keypoints import NUM_POINTS, POINT_MIRROR
 from engines.methods.evidence import CropRequest
 from engines.methods.recent_people import RecentPeople
+from engines.methods.weighted_maps import weighted
 
 GAIN = 2.0
 """1 does half as much. With 4, backs and fronts once confused stay so."""
@@ -61,7 +62,7 @@ class LastPlaces:
     def settle(self, heatmaps: np.ndarray, requests: Sequence[CropRequest]) -> np.ndarray:
         """(B, 41, n, n) of the requests' crops, each map summing to one -> the same, weighted: the array that was given
         where nothing is known of anybody."""
-        settled = heatmaps
+        weights = {}
         for row, request in enumerate(requests):
             last = self._people.get(request.person)
             if last is None or request.alone or not 0 < request.time_s - last.time_s <= STALE_S:
@@ -69,10 +70,8 @@ class LastPlaces:
             if any(_close(request, other) for other in requests if other is not request):
                 continue
             places = (last.points_px[:, :2] - (request.center_px - request.side_px / 2)) / request.side_px
-            if settled is heatmaps:
-                settled = heatmaps.copy()
-            settled[row] *= bells(heatmaps[row], places, last.points_px[:, 2])
-        return settled
+            weights[row] = bells(heatmaps[row], places, last.points_px[:, 2])
+        return weighted(heatmaps, weights)
 
     def keep(self, requests: Sequence[CropRequest], seen: Sequence[Sighting]) -> None:
         """What was seen of the people of the requests."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from engines.body import load_body
 from engines.keypoints import NUM_POINTS
+from engines.networks.mirror import mean, mean_cloud, mean_rotations, with_mirror
 from engines.networks.reconstruction import PRESETS as RECONSTRUCTIONS
 from engines.networks.reconstruction import ReconstructionNet
 from engines.networks.ship import ship
@@ -30,16 +31,32 @@ OUTPUTS = {
 """Per network its arrays, inputs with their shapes without the batch axis; meanings in the networks' own modules."""
 
 
+class DeployedAutoencoder(DenoisingAutoencoder):
+    """The mean of what it says of the points and of their mirror image."""
+
+    def forward(self, points: Tensor, camera: Tensor) -> Tensor:
+        return mean_cloud(super().forward(with_mirror(points), torch.cat((camera, camera))))
+
+
+class DeployedReconstruction(ReconstructionNet):
+    """Likewise."""
+
+    def forward(self, points: Tensor, camera: Tensor | None = None) -> Tensor:
+        return mean_cloud(super().forward(with_mirror(points)))
+
+
 class DeployedRegressors(nn.Module):
-    """Flat outputs."""
+    """Likewise, with flat outputs."""
 
     def __init__(self, net: BodyRegressors) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, cloud: Tensor) -> tuple[Tensor, ...]:
-        found = self.net(cloud)
-        return found.rotations, found.betas, found.gender, found.landmarks, found.joints
+        found, body = self.net(with_mirror(cloud)), self.net.kinematics
+        rotations, betas = mean_rotations(found.rotations), mean(found.betas)
+        turns, joints = body.chain(rotations, betas)
+        return rotations, betas, mean(found.gender), body.landmarks(turns, joints, betas), joints
 
 
 def build_cloud(name: str, preset: str) -> nn.Module:
@@ -56,7 +73,11 @@ def build_regressors(preset: str, *, landmarks: bool = True) -> BodyRegressors:
 
 def build_deployed(name: str, preset: str) -> nn.Module:
     """An untrained network as exported; `name` is a key of `INPUTS`."""
-    return DeployedRegressors(build_regressors(preset)) if name == "regressors" else build_cloud(name, preset)
+    if name == "regressors":
+        return DeployedRegressors(build_regressors(preset))
+    if name == "ordinal":
+        return DeployedReconstruction(RECONSTRUCTIONS[preset])
+    return DeployedAutoencoder(AUTOENCODER_WIDTHS[preset])
 
 
 def export(name: str, preset: str, state: dict[str, Tensor], folder: Path) -> Path:

@@ -27,6 +27,7 @@ from engines.training.run import TrainingRun, add_run_options, run_options
 from engines.training.start_weights import narrowed, shipped_weights
 from engines.training.stature import LEVEL, restore_stature
 from engines.training.validate_lifting import (
+    deployed_predictor,
     lifting_errors,
     lifting_words,
     mean_pose_predictor,
@@ -138,6 +139,8 @@ def main(argv: list[str] | None = None) -> int:
         if run.validation_due():
             evaluate()
     evaluate()
+    shipped = lifting_errors(deployed_predictor(run.average), body, checks)
+    print("and of the mirror image, PA12/PVE mm ", lifting_words(shipped))
     if args.export:
         restore_stature(run.average, checks[LEVEL])
         export(run.average.state_dict(), args.preset, Path(__file__).parents[1] / "weights")

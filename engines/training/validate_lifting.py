@@ -10,6 +10,7 @@ import torch
 
 from engines.metrics import LIMB_JOINTS, mpjpe, pa_mpjpe
 from engines.networks.bilayer import BilayerNet, BodyPrediction
+from engines.networks.bilayer.export import DeployedBilayer
 from engines.networks.bilayer.kinematics import Kinematics
 from engines.training.corruption import Corruption
 from engines.training.geometry import GeometryBatch, GeometryOptions, GeometrySource
@@ -64,6 +65,25 @@ def lifting_errors(
 def lifting_words(errors: dict[str, dict[str, float]]) -> str:
     """PA-MPJPE of the limb joints and PVE of every level on one line."""
     return "  ".join(f"{level}: {row['pa12']:.1f}/{row['pve']:.1f}" for level, row in errors.items())
+
+
+def deployed_predictor(net: BilayerNet) -> Callable[[GeometryBatch], BodyPrediction]:
+    """What ships of the network: the mean of what it says of points and of their mirror image, no picture seen."""
+    deployed = DeployedBilayer(net)
+
+    def predict(batch: GeometryBatch) -> BodyPrediction:
+        side = 2 * net.config.patch
+        unseen = [torch.zeros(len(batch.points), channels, side, side) for channels in net.config.feature_channels]
+        training = net.training
+        net.eval()
+        try:
+            rotations, betas, camera, landmarks, joints = deployed(batch.points, batch.camera, *unseen)
+        finally:
+            net.train(training)
+        turns, _ = net.body.chain(rotations, betas)
+        return BodyPrediction(rotations, betas, camera, turns, joints, landmarks)
+
+    return predict
 
 
 def network_predictor(net: BilayerNet, step: int = -1) -> Callable[[GeometryBatch], BodyPrediction]:

@@ -13,19 +13,24 @@ from engines.keypoints import NUM_POINTS
 from engines.networks.bilayer.config import PRESETS
 from engines.networks.bilayer.network import BilayerNet
 from engines.networks.hourglass import PRESETS as TRUNKS
+from engines.networks.mirror import mean, mean_placement, mean_rotations, with_mirror
 from engines.networks.ship import ship
 
 
 class DeployedBilayer(nn.Module):
-    """Flat inputs and outputs, the last estimate alone, with the points that place it."""
+    """Flat inputs and outputs, the last estimate alone, with the points that place it; the mean of what the network
+    says of the points and of their mirror image."""
 
     def __init__(self, net: BilayerNet, use_mesh: bool = True) -> None:
         super().__init__()
         self.net, self.use_mesh = net, use_mesh
 
     def forward(self, points: Tensor, camera: Tensor, *features: Tensor) -> tuple[Tensor, ...]:
-        last = self.net(points, camera, features, use_mesh=self.use_mesh)[-1]
-        return last.rotations, last.betas, last.camera, last.landmarks, last.joints
+        maps = tuple(torch.cat((level, level.flip(-1))) for level in features)
+        last = self.net(with_mirror(points), torch.cat((camera, camera)), maps, use_mesh=self.use_mesh)[-1]
+        rotations, betas, placement = mean_rotations(last.rotations), mean(last.betas), mean_placement(last.camera)
+        turns, joints = self.net.body.chain(rotations, betas)
+        return rotations, betas, placement, self.net.body.landmarks(turns, joints, betas), joints
 
 
 def mesh_is_trained(state: dict[str, Tensor]) -> bool:

@@ -1,4 +1,4 @@
-"""Structure of the bilayer network: projection, zero starts, graphs, export."""
+"""Structure of the bilayer network: projection, zero starts, graphs, mirror images, export."""
 
 import dataclasses
 
@@ -8,8 +8,11 @@ import torch
 
 from engines.body import load_body
 from engines.camera import Intrinsics
+from engines.keypoints import JOINT_MIRROR, NUM_COCO, POINT_MIRROR
 from engines.networks.bilayer import PRESETS, BilayerNet, project
+from engines.networks.bilayer.export import DeployedBilayer
 from engines.networks.bilayer.graphs import FusionGraph, mesh_adjacency
+from engines.networks.rotation6d import matrix_from_6d, six_from_matrix
 from engines.runtime import load_engine
 from engines.runtime.weight_file import decoded, encoded
 
@@ -119,7 +122,47 @@ def test_fusion_rows_average_their_neighbours():
     torch.testing.assert_close(skeleton, mesh.mean(0).expand(3, -1, -1), atol=1e-5, rtol=1e-4)
 
 
-def test_export_gives_the_networks_answers(body, tmp_path, monkeypatch):
+def mirrored(points: torch.Tensor) -> torch.Tensor:
+    """Points, or a cloud, of the mirror image."""
+    out = points[:, list(POINT_MIRROR)]
+    out[..., 0] *= -1
+    return out
+
+
+def mirrored_turns(rotations: torch.Tensor) -> torch.Tensor:
+    flip = torch.diag(torch.tensor((-1.0, 1.0, 1.0)))
+    return flip @ rotations[:, list(JOINT_MIRROR)] @ flip
+
+
+def mirrored_place(placement: torch.Tensor) -> torch.Tensor:
+    return placement * torch.tensor((1.0, -1.0, 1.0))
+
+
+@pytest.mark.parametrize("channels", [(), (3,), (3, 2)])
+def test_the_deployed_network_gives_mirrored_bodies_for_mirrored_points(body, channels):
+    net = shaken(BilayerNet(dataclasses.replace(TINY, feature_channels=channels), body)).eval()
+    camera = torch.tensor(((-1.0,), (-0.7,), (-1.3,)))
+    generator = torch.Generator().manual_seed(2)
+    maps = [torch.randn(3, count, 6, 6, generator=generator) for count in channels]
+    with torch.no_grad():
+        found = DeployedBilayer(net)(points(3), camera, *maps)
+        other = DeployedBilayer(net)(mirrored(points(3)), camera, *(level.flip(-1) for level in maps))
+        plain = net(points(3), camera, tuple(maps))[-1]
+        seen = net(mirrored(points(3)), camera, tuple(level.flip(-1) for level in maps))[-1]
+    # The network alone is far from symmetric.
+    assert (mirrored_turns(seen.rotations) - plain.rotations).abs().max() > 0.1
+    assert (seen.betas - plain.betas).abs().max() > 0.01
+    assert (mirrored_place(seen.camera) - plain.camera).abs().max() > 0.01
+    rotations, betas, placement, landmarks, joints = found
+    wanted = mirrored(torch.cat((landmarks, joints), 1))
+    for answer, same in (
+        (other[0], mirrored_turns(rotations)), (other[1], betas), (other[2], mirrored_place(placement)),
+        (other[3], wanted[:, :NUM_COCO]), (other[4], wanted[:, NUM_COCO:]),
+    ):  # fmt: skip
+        torch.testing.assert_close(answer, same, atol=1e-5, rtol=0)
+
+
+def test_export_gives_the_mean_of_the_networks_answers_to_points_and_their_mirror_image(body, tmp_path, monkeypatch):
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the train extra: pip install -e '.[train]'")
     from engines.networks.bilayer import export as module
 
@@ -132,9 +175,16 @@ def test_export_gives_the_networks_answers(body, tmp_path, monkeypatch):
         ["rotations", "betas", "placement", "landmarks", "joints"], inputs
     )
     net.load_state_dict(decoded(encoded(net.state_dict())))
-    last = net(points(3), torch.full((3, 1), -1.0))[-1]
-    for ours, theirs in ((rotations, last.rotations), (betas, last.betas), (placement, last.camera)):
-        np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=1e-4)
+    camera = torch.full((3, 1), -1.0)
+    with torch.no_grad():
+        last, seen = net(points(3), camera)[-1], net(mirrored(points(3)), camera)[-1]
+    between = matrix_from_6d((six_from_matrix(last.rotations) + six_from_matrix(mirrored_turns(seen.rotations))) / 2)
+    for ours, theirs in (
+        (rotations, between),
+        (betas, (last.betas + seen.betas) / 2),
+        (placement, (last.camera + mirrored_place(seen.camera)) / 2),
+    ):
+        np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4)
     with load_engine(path, "torch", "f32", 1) as reference:
         answers = reference(inputs)
     for name, ours in (("rotations", rotations), ("placement", placement), ("joints", joints)):

@@ -1,4 +1,4 @@
-"""Autoencoder, reconstruction network and regressors: symmetries, missing points, and their exported files."""
+"""Autoencoder, reconstruction network, regressors: symmetries, missing points, mirror images, exported files."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,10 @@ import torch
 
 from engines.body import load_body
 from engines.body.rotations import rotation_matrices
-from engines.keypoints import NUM_COCO
+from engines.keypoints import JOINT_MIRROR, NUM_COCO, POINT_MIRROR
 from engines.networks import points as module
 from engines.networks.reconstruction import PRESETS, ReconstructionNet, ReconstructionPreset, fill_box
+from engines.networks.rotation6d import matrix_from_6d, six_from_matrix
 from engines.networks.smplr import BodyRegressors, DenoisingAutoencoder
 from engines.runtime import load_engine
 from engines.runtime.weight_file import decoded, encoded
@@ -96,15 +97,70 @@ def test_without_landmarks_they_are_not_read():
         assert same != landmarks
 
 
-@pytest.mark.parametrize("name", module.INPUTS)
-def test_exported_files_give_the_networks_answers(name, tmp_path, monkeypatch):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the train extra: pip install -e '.[train]'")
+def mirrored(points: torch.Tensor) -> torch.Tensor:
+    """Points, or a cloud, of the mirror image."""
+    out = points[:, list(POINT_MIRROR)]
+    out[..., 0] *= -1
+    return out
+
+
+def mirrored_turns(rotations: torch.Tensor) -> torch.Tensor:
+    flip = torch.diag(torch.tensor((-1.0, 1.0, 1.0)))
+    return flip @ rotations[:, list(JOINT_MIRROR)] @ flip
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A preset of this name."""
     monkeypatch.setitem(module.AUTOENCODER_WIDTHS, "tiny", 32)
     monkeypatch.setitem(module.REGRESSOR_WIDTHS, "tiny", 32)
     monkeypatch.setitem(module.RECONSTRUCTIONS, "tiny", ReconstructionPreset(width=32))
-    net = shaken(module.build_deployed(name, "tiny"))
+    return "tiny"
+
+
+@pytest.mark.parametrize("name", ["smplr", "ordinal"])
+@torch.no_grad()
+def test_deployed_a_cloud_is_the_mean_of_those_of_points_and_their_mirror_image(name, tiny):
+    deployed, plain = shaken(module.build_deployed(name, tiny)), module.build_cloud(name, tiny).eval()
+    plain.load_state_dict(deployed.state_dict())
+    camera = torch.tensor(((-1.0,), (-0.7,), (-1.3,)))
+    inputs = (points(), camera)[: len(module.INPUTS[name])]
+    one, other = plain(points(), camera), mirrored(plain(mirrored(points()), camera))
+    assert (one - other).abs().max() > 0.01
+    torch.testing.assert_close(deployed(*inputs), (one + other) / 2, atol=1e-5, rtol=0)
+    turned_round = deployed(mirrored(points()), *inputs[1:])
+    torch.testing.assert_close(turned_round, mirrored(deployed(*inputs)), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_deployed_a_body_is_the_mean_of_those_of_a_cloud_and_its_mirror_image(tiny):
+    deployed = shaken(module.build_deployed("regressors", tiny))
+    rotations, betas, gender, landmarks, joints = deployed(clouds())
+    one, other = deployed.net(clouds()), deployed.net(mirrored(clouds()))
+    turns = mirrored_turns(other.rotations)
+    assert (one.rotations - turns).abs().max() > 0.1 and (one.betas - other.betas).abs().max() > 0.01
+    between = matrix_from_6d((six_from_matrix(one.rotations) + six_from_matrix(turns)) / 2)
+    torch.testing.assert_close(rotations, between, atol=1e-5, rtol=0)
+    torch.testing.assert_close(betas, (one.betas + other.betas) / 2, atol=1e-5, rtol=0)
+    torch.testing.assert_close(gender, (one.gender + other.gender) / 2, atol=1e-5, rtol=0)
+    # The points are those of that body, not means of points.
+    posed = load_body().forward(rotations.numpy(), betas.numpy(), np.zeros((len(betas), 3), np.float32))
+    np.testing.assert_allclose(joints, posed.joints, atol=1e-5)
+    np.testing.assert_allclose(landmarks, load_body().coco(posed.vertices), atol=1e-5)
+    turned_round = deployed(mirrored(clouds()))
+    wanted = mirrored(torch.cat((landmarks, joints), 1))
+    for found, same in zip(
+        turned_round, (mirrored_turns(rotations), betas, gender, wanted[:, :NUM_COCO], wanted[:, NUM_COCO:]), strict=True
+    ):
+        torch.testing.assert_close(found, same, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", module.INPUTS)
+def test_exported_files_give_the_networks_answers(name, tmp_path, tiny):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the train extra: pip install -e '.[train]'")
+    net = shaken(module.build_deployed(name, tiny))
     state = {key.removeprefix("net."): value for key, value in net.state_dict().items()}
-    path = module.export(name, "tiny", state, tmp_path)
+    path = module.export(name, tiny, state, tmp_path)
     net.load_state_dict(decoded(encoded(net.state_dict())))
     given = {"cloud": clouds().numpy(), "points": points(4).numpy(), "camera": np.full((4, 1), -1, np.float32)}
     inputs = {entry: given[entry] for entry in module.INPUTS[name]}

@@ -1,0 +1,55 @@
+"""Networks that lift points, asked of the points' mirror image too: the mean of both answers is a better one.
+
+Left and right change places in a mirror, and x its sign. A network is not quite symmetric, so that its two answers err
+apart; what they share of the truth remains (docs/methods/bilayer.md). Both are one call with twice the batch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from engines.keypoints import JOINT_MIRROR, POINT_MIRROR
+from engines.networks.rotation6d import matrix_from_6d, six_from_matrix
+
+_POINTS, _JOINTS = list(POINT_MIRROR), list(JOINT_MIRROR)
+
+
+def with_mirror(points: Tensor) -> Tensor:
+    """Points or clouds (B, 41, C), x first -> (2 B, 41, C): theirs, then those of the mirror images."""
+    return torch.cat((points, _mirrored(points)))
+
+
+def mean_cloud(clouds: Tensor) -> Tensor:
+    """Clouds (2 B, 41, 3) found for `with_mirror` -> their means (B, 41, 3)."""
+    plain, mirrored = _halves(clouds)
+    return (plain + _mirrored(mirrored)) / 2
+
+
+def mean_rotations(rotations: Tensor) -> Tensor:
+    """Local rotations (2 B, 24, 3, 3) found for `with_mirror` -> the rotations between the two (B, 24, 3, 3)."""
+    plain, mirrored = _halves(six_from_matrix(rotations))
+    # M R M with M = diag(-1, 1, 1), on the first two columns.
+    sign = plain.new_tensor((1.0, -1.0, -1.0, -1.0, 1.0, 1.0))
+    return matrix_from_6d((plain + mirrored[:, _JOINTS] * sign) / 2)
+
+
+def mean_placement(placement: Tensor) -> Tensor:
+    """`engines.networks.bilayer.prediction.BodyPrediction.camera` (2 B, 3) likewise -> (B, 3)."""
+    plain, mirrored = _halves(placement)
+    return (plain + mirrored * placement.new_tensor((1.0, -1.0, 1.0))) / 2
+
+
+def mean(values: Tensor) -> Tensor:
+    """What a mirror does not change (2 B, C) -> (B, C)."""
+    plain, mirrored = _halves(values)
+    return (plain + mirrored) / 2
+
+
+def _halves(values: Tensor) -> tuple[Tensor, Tensor]:
+    both = values.reshape(2, -1, *values.shape[1:])
+    return both[0], both[1]
+
+
+def _mirrored(points: Tensor) -> Tensor:
+    return torch.cat((-points[:, _POINTS, :1], points[:, _POINTS, 1:]), 2)
