@@ -13,6 +13,8 @@ from engines.keypoints import JOINT_MIRROR, POINT_MIRROR
 from engines.networks.rotation6d import matrix_from_6d, six_from_matrix
 
 _POINTS, _JOINTS = list(POINT_MIRROR), list(JOINT_MIRROR)
+_SIGNS = ((1.0, -1.0, -1.0), (-1.0, 1.0, 1.0), (-1.0, 1.0, 1.0))
+"""M R M for M = diag(-1, 1, 1), entry by entry."""
 
 
 def with_mirror(points: Tensor) -> Tensor:
@@ -27,11 +29,17 @@ def mean_cloud(clouds: Tensor) -> Tensor:
 
 
 def mean_rotations(rotations: Tensor) -> Tensor:
-    """Local rotations (2 B, 24, 3, 3) found for `with_mirror` -> the rotations between the two (B, 24, 3, 3)."""
-    plain, mirrored = _halves(six_from_matrix(rotations))
-    # M R M with M = diag(-1, 1, 1), on the first two columns.
-    sign = plain.new_tensor((1.0, -1.0, -1.0, -1.0, 1.0, 1.0))
-    return matrix_from_6d((plain + mirrored[:, _JOINTS] * sign) / 2)
+    """Local rotations (2 B, 24, 3, 3) found for `with_mirror` -> the rotations between the two (B, 24, 3, 3).
+
+    Where the two face different ways, roots more than 90 degrees apart, a body turned sideways is between them, which
+    neither means: there the first alone counts.
+    """
+    plain, mirrored = _halves(rotations)
+    mirrored = mirrored[:, _JOINTS] * rotations.new_tensor(_SIGNS)
+    trace = (plain[:, 0] * mirrored[:, 0]).sum((1, 2))  # 1 + 2 cos of the angle between
+    share = 0.5 * (trace > 1).to(rotations.dtype)[:, None, None]
+    plain, mirrored = six_from_matrix(plain), six_from_matrix(mirrored)
+    return matrix_from_6d(plain + share * (mirrored - plain))
 
 
 def mean_placement(placement: Tensor) -> Tensor:

@@ -90,6 +90,6 @@ def relative_points(cloud: Tensor, frame: Tensor) -> Tensor:
 def distances(cloud: Tensor) -> Tensor:
     """(B, 41, 3) metres -> (B, len(PAIRS)) metres."""
     a, b = [pair[0] for pair in PAIRS], [pair[1] for pair in PAIRS]
-    # Written out: OpenVINO 2026.4 gives wrong sums over the last axis here where B is 2.
+    # Written out: OpenVINO 2026.4 gives wrong sums over the last axis here where B is more than 1.
     x, y, z = (cloud[:, a] - cloud[:, b]).square().unbind(-1)
     return (x + y + z + 1e-8).sqrt()

@@ -169,8 +169,8 @@ def lifted_points(count):
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("name", ["smplr", "ordinal"])
 def test_shipped_networks_on_points_say_in_f32_what_onnx_says(name, count):
-    """Their weights are 8 bits wide. The arithmetic is not: rounded activations moved points of smplr by 12 mm and more,
-    on a CPU with VNNI."""
+    """Their weights are 8 bits wide, the arithmetic is not: on a CPU with VNNI, activations rounded to 8 bits moved
+    points of smplr by 12 mm and more."""
     path = WEIGHTS / f"{name}-small.onnx"
     with load_engine(path, "openvino", "f32", threads=1, batches=(count,)) as engine:
         inputs = {spec.name: lifted_points(count)[spec.name] for spec in engine.inputs}
@@ -182,8 +182,8 @@ def test_shipped_networks_on_points_say_in_f32_what_onnx_says(name, count):
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_shipped_regressors_say_in_f32_what_onnx_says(count):
-    """Where a batch holds more than one cloud, sums over the last of three axes came out wrong (2026.4): betas off by 4.
-    Inside this network one cloud is two, its mirror image beside it."""
+    """OpenVINO 2026.4 gave wrong sums over the last axis of distances where a batch held more than one cloud: betas off
+    by 4. Inside this network one cloud is two, its mirror image beside it."""
     body, rng = load_body(), np.random.default_rng(5)
     pose, betas = rng.normal(0, 0.4, (count, 24, 3)).astype("f4"), rng.normal(0, 1, (count, 10)).astype("f4")
     posed = body.forward(pose, betas, np.zeros((count, 3), "f4"))

@@ -147,11 +147,9 @@ def test_deployed_a_body_is_the_mean_of_those_of_a_cloud_and_its_mirror_image(ti
     posed = load_body().forward(rotations.numpy(), betas.numpy(), np.zeros((len(betas), 3), np.float32))
     np.testing.assert_allclose(joints, posed.joints, atol=1e-5)
     np.testing.assert_allclose(landmarks, load_body().coco(posed.vertices), atol=1e-5)
-    turned_round = deployed(mirrored(clouds()))
     wanted = mirrored(torch.cat((landmarks, joints), 1))
-    for found, same in zip(
-        turned_round, (mirrored_turns(rotations), betas, gender, wanted[:, :NUM_COCO], wanted[:, NUM_COCO:]), strict=True
-    ):
+    turned_round = mirrored_turns(rotations), betas, gender, wanted[:, :NUM_COCO], wanted[:, NUM_COCO:]
+    for found, same in zip(deployed(mirrored(clouds())), turned_round, strict=True):
         torch.testing.assert_close(found, same, atol=1e-5, rtol=0)
 
 
