@@ -48,8 +48,9 @@ class Measurement:
     """Bodies, smoothing, beside the next frame's look; networks included."""
     sinks_ms: float
     """Publisher and recorder, on threads of their own, in processor time: what they wait for is the estimator."""
+    look_outside_cpu_ms: float
     outside_cpu_ms: float
-    """Like `outside_ms`, in processor time: what it costs where nothing else wants the processor."""
+    """Like `look_outside_ms` and `outside_ms`, in processor time: what it costs where nothing else wants the processor."""
 
     @property
     def look_outside_ms(self) -> float:
@@ -109,6 +110,11 @@ def measure(source: str, *, flags: Sequence[str]) -> Measurement:
         look_network_ms=(looking_networks.total_ms.total() + networks_after.total_ms.total()) / frames,
         lift_ms=lift.total_ms.total() / frames,
         sinks_ms=(publisher.cpu_ms.total() + recorder.cpu_ms.total()) / frames,
+        look_outside_cpu_ms=(
+            sum(watch.cpu_ms.total() for watch in (look, after))
+            - sum(watch.cpu_ms.total() for watch in (looking_networks, networks_after))
+        )
+        / frames,
         outside_cpu_ms=(
             sum(watch.cpu_ms.total() for watch in (look, after, lift, publisher, recorder)) - networks.cpu_ms.total()
         )
@@ -150,9 +156,12 @@ def report(one: Measurement, teachers: dict[str, float] | None) -> str:
     lines.append(_line("latency p50", one.latency_p50_ms, "ms"))
     lines.append(_line("latency p99", one.latency_p99_ms, "ms"))
     lines.append("outside decode and networks")
-    for name, value in (("that the next frame waits for", one.look_outside_ms), ("all threads", one.outside_ms)):
-        lines.append(_line(f"  {name}", value, "ms", f"<= {TARGET_OUTSIDE_MS:g}", value <= TARGET_OUTSIDE_MS))
-    lines.append(_line("  all threads, processor time", one.outside_cpu_ms, "ms"))
+    for name, clock_ms, cpu_ms in (
+        ("that the next frame waits for", one.look_outside_ms, one.look_outside_cpu_ms),
+        ("all threads", one.outside_ms, one.outside_cpu_ms),
+    ):
+        lines.append(_line(f"  {name}", clock_ms, "ms", f"<= {TARGET_OUTSIDE_MS:g}", clock_ms <= TARGET_OUTSIDE_MS))
+        lines.append(_line("    in processor time", cpu_ms, "ms"))
     lines += ["", "per frame"]
     lines += [_line(f"  network {name}", value, "ms") for name, value in sorted(one.network_ms.items())]
     lines += [_line(f"  stage {name}", value, "ms") for name, value in one.stage_ms.items()]

@@ -6,6 +6,7 @@ apart; what they share of the truth remains (docs/methods/bilayer.md). Both are 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +21,12 @@ _SIGNS = ((1.0, -1.0, -1.0), (-1.0, 1.0, 1.0), (-1.0, 1.0, 1.0))
 def with_mirror(points: Tensor) -> Tensor:
     """Points or clouds (B, 41, C), x first -> (2 B, 41, C): theirs, then those of the mirror images."""
     return torch.cat((points, _mirrored(points)))
+
+
+def mirrored_map(level: Tensor) -> Tensor:
+    """Feature maps (B, C, H, W), columns in reverse: as a product, for OpenVINO takes 0.4 ms for a slice of step -1."""
+    reverse = np.eye(int(level.shape[-1]), dtype=np.float32)[::-1].copy()
+    return level @ torch.from_numpy(reverse).to(level)
 
 
 def mean_cloud(clouds: Tensor) -> Tensor:

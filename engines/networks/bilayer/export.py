@@ -13,7 +13,7 @@ from engines.keypoints import NUM_POINTS
 from engines.networks.bilayer.config import PRESETS
 from engines.networks.bilayer.network import BilayerNet
 from engines.networks.hourglass import PRESETS as TRUNKS
-from engines.networks.mirror import mean, mean_placement, mean_rotations, with_mirror
+from engines.networks.mirror import mean, mean_placement, mean_rotations, mirrored_map, with_mirror
 from engines.networks.ship import ship
 
 
@@ -26,7 +26,7 @@ class DeployedBilayer(nn.Module):
         self.net, self.use_mesh = net, use_mesh
 
     def forward(self, points: Tensor, camera: Tensor, *features: Tensor) -> tuple[Tensor, ...]:
-        maps = tuple(torch.cat((level, level.flip(-1))) for level in features)
+        maps = tuple(torch.cat((level, mirrored_map(level))) for level in features)
         last = self.net(with_mirror(points), torch.cat((camera, camera)), maps, use_mesh=self.use_mesh)[-1]
         rotations, betas, placement = mean_rotations(last.rotations), mean(last.betas), mean_placement(last.camera)
         turns, joints = self.net.body.chain(rotations, betas)
