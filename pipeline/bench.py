@@ -50,7 +50,7 @@ class Measurement:
     """Publisher and recorder, on threads of their own, in processor time: what they wait for is the estimator."""
     look_outside_cpu_ms: float
     outside_cpu_ms: float
-    """Like `look_outside_ms` and `outside_ms`, in processor time: what it costs where nothing else wants the processor."""
+    """Like `look_outside_ms` and `outside_ms`, in processor time: where nothing else wants the processor."""
 
     @property
     def look_outside_ms(self) -> float:
