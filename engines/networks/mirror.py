@@ -35,6 +35,11 @@ def mean_cloud(clouds: Tensor) -> Tensor:
     return (plain + _mirrored(mirrored)) / 2
 
 
+def mirrored_rotations(rotations: Tensor) -> Tensor:
+    """Local rotations (..., 24, 3, 3) of the mirror image: limbs swapped, M R M with M = diag(-1, 1, 1)."""
+    return rotations[..., _JOINTS, :, :] * rotations.new_tensor(_SIGNS)
+
+
 def mean_rotations(rotations: Tensor) -> Tensor:
     """Local rotations (2 B, 24, 3, 3) found for `with_mirror` -> the rotations between the two (B, 24, 3, 3).
 
@@ -42,7 +47,7 @@ def mean_rotations(rotations: Tensor) -> Tensor:
     neither means: there the first alone counts.
     """
     plain, mirrored = _halves(rotations)
-    mirrored = mirrored[:, _JOINTS] * rotations.new_tensor(_SIGNS)
+    mirrored = mirrored_rotations(mirrored)
     trace = (plain[:, 0] * mirrored[:, 0]).sum((1, 2))  # 1 + 2 cos of the angle between
     share = 0.5 * (trace > 1).to(rotations.dtype)[:, None, None]
     plain, mirrored = six_from_matrix(plain), six_from_matrix(mirrored)

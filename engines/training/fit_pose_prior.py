@@ -16,7 +16,8 @@ import torch
 
 from engines.body.rotations import rotation_vectors
 from engines.fitting.pose_prior import DIMENSIONS, PRIOR_JOINTS, SHIPPED, PosePrior
-from engines.training.motion_capture import PoseBank, mirror, read_poses
+from engines.networks.mirror import mirrored_rotations
+from engines.training.motion_capture import PoseBank, read_poses
 
 COMPONENTS = 8
 FLOOR_RAD = 0.1
@@ -26,7 +27,7 @@ FLOOR_RAD = 0.1
 def draw_vectors(bank: PoseBank, count: int, seed: int) -> np.ndarray:
     """(2 count, 57) float64: drawn poses and their mirror images."""
     poses = bank.draw(count, torch.Generator().manual_seed(seed))
-    both = torch.cat([poses, mirror(poses)])[:, list(PRIOR_JOINTS)].double().numpy()
+    both = torch.cat([poses, mirrored_rotations(poses)])[:, list(PRIOR_JOINTS)].double().numpy()
     return rotation_vectors(both).reshape(-1, DIMENSIONS)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from engines.body.rotations import rotation_matrices
-from engines.keypoints import JOINT_MIRROR
+from engines.networks.mirror import mirrored_rotations
 
 FILES = ("poses.npz", "poses_hdm05.npz")
 CLUSTERS = 256
@@ -30,14 +30,8 @@ class PoseBank:
         at = torch.searchsorted(self.weights.cumsum(0), torch.rand(count, generator=generator))
         out = self.rotations[at.clamp_max(len(self.rotations) - 1)]
         flip = torch.rand(count, generator=generator) < 0.5
-        out[flip] = mirror(out[flip])
+        out[flip] = mirrored_rotations(out[flip])
         return out
-
-
-def mirror(rotations: Tensor) -> Tensor:
-    """Local rotations (..., 24, 3, 3) of the mirror image: limbs swapped, M R M with M = diag(-1, 1, 1)."""
-    sign = torch.tensor((-1.0, 1.0, 1.0), dtype=rotations.dtype)
-    return rotations[..., list(JOINT_MIRROR), :, :] * sign[:, None] * sign
 
 
 def read_poses(folder: Path, *, val: bool, files: tuple[str, ...] = FILES) -> PoseBank:
