@@ -57,7 +57,7 @@ class OpenVinoEngine(Engine):
             hint.performance_mode: hint.PerformanceMode.LATENCY,
             properties.num_streams: 1,
             # Weights stored as 8 bits are no reason to round activations to 8 bits too, as it would on CPUs with VNNI:
-            # bodies of float networks were off by centimetres.
+            # points of float networks were off by up to 2 cm.
             hint.dynamic_quantization_group_size: 0,
         }
         if threads:

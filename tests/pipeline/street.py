@@ -118,3 +118,7 @@ def _hidden(box: np.ndarray, others: list[np.ndarray]) -> float:
         both = np.concatenate([np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])])
         parts.append(float(box_area(both) / box_area(box)))
     return max(parts)
+
+
+def straight(x0, vx, y=180.0):
+    return lambda t: (x0 + vx * t, y)

@@ -9,6 +9,7 @@ from engines.body.rotations import rotation_matrices
 from engines.keypoints import JOINT_MIRROR, POINT_NAMES
 from engines.networks.bilayer import project
 from engines.networks.mirror import mean, mean_cloud, mean_placement, mean_rotations, with_mirror
+from tests.engines.networks.mirror_images import mirrored_turns
 
 COUNT = 4
 RNG = np.random.default_rng(3)
@@ -98,10 +99,8 @@ def test_the_mean_of_two_rotations_is_a_rotation_between_them(apart):
     one = rotation_matrices(rng.normal(0, 1, (COUNT, 24, 3)))
     axes = rng.normal(size=(COUNT, 24, 3))
     other = one @ rotation_matrices(apart * axes / np.linalg.norm(axes, axis=-1, keepdims=True))
-    flip = np.diag((-1.0, 1.0, 1.0))
     one, other = torch.from_numpy(one), torch.from_numpy(other)
-    mirrored = torch.from_numpy(flip @ other[:, list(JOINT_MIRROR)].numpy() @ flip)
-    found = mean_rotations(torch.cat((one, mirrored)))
+    found = mean_rotations(torch.cat((one, mirrored_turns(other))))
     torch.testing.assert_close(found @ found.mT, torch.eye(3).to(found).expand_as(found), atol=1e-6, rtol=0)
     torch.testing.assert_close(torch.linalg.det(found), torch.ones(COUNT, 24).to(found), atol=1e-6, rtol=0)
     torch.testing.assert_close(angles(one, other), torch.full((COUNT, 24), apart).to(found), atol=1e-6, rtol=0)
@@ -117,8 +116,7 @@ def test_asked_of_the_mirror_image_the_means_are_mirrored():
     pose = np.random.default_rng(6).normal(0, 0.5, (2 * COUNT, 24, 3)).astype(np.float32)
     pose[:, 0] *= 0.5  # None faces another way in the mirror.
     turns = rotations(pose)
-    flip = torch.diag(torch.tensor((-1.0, 1.0, 1.0)))
-    mirrored = flip @ mean_rotations(turns)[:, list(JOINT_MIRROR)] @ flip
+    mirrored = mirrored_turns(mean_rotations(turns))
     torch.testing.assert_close(mean_rotations(other_way_round(turns)), mirrored, atol=1e-6, rtol=0)
     places = torch.cat((PLACEMENT, PLACEMENT.flip(0)))
     mirrored = mean_placement(places) * torch.tensor((1.0, -1.0, 1.0))

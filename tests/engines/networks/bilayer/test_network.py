@@ -8,13 +8,14 @@ import torch
 
 from engines.body import load_body
 from engines.camera import Intrinsics
-from engines.keypoints import JOINT_MIRROR, NUM_COCO, POINT_MIRROR
+from engines.keypoints import NUM_COCO
 from engines.networks.bilayer import PRESETS, BilayerNet, project
 from engines.networks.bilayer.export import DeployedBilayer
 from engines.networks.bilayer.graphs import FusionGraph, mesh_adjacency
 from engines.networks.rotation6d import matrix_from_6d, six_from_matrix
 from engines.runtime import load_engine
 from engines.runtime.weight_file import decoded, encoded
+from tests.engines.networks.mirror_images import mirrored, mirrored_turns
 
 TINY = dataclasses.replace(
     PRESETS["small"], lifter_width=32, lifter_blocks=1, skeleton_channels=8, mesh_channels=4, refine_width=16
@@ -120,18 +121,6 @@ def test_fusion_rows_average_their_neighbours():
     mesh = torch.rand(5, 4, 2)
     skeleton, _ = fusion(torch.zeros(3, 4, 2), mesh)
     torch.testing.assert_close(skeleton, mesh.mean(0).expand(3, -1, -1), atol=1e-5, rtol=1e-4)
-
-
-def mirrored(points: torch.Tensor) -> torch.Tensor:
-    """Points, or a cloud, of the mirror image."""
-    out = points[:, list(POINT_MIRROR)]
-    out[..., 0] *= -1
-    return out
-
-
-def mirrored_turns(rotations: torch.Tensor) -> torch.Tensor:
-    flip = torch.diag(torch.tensor((-1.0, 1.0, 1.0)))
-    return flip @ rotations[:, list(JOINT_MIRROR)] @ flip
 
 
 def mirrored_place(placement: torch.Tensor) -> torch.Tensor:

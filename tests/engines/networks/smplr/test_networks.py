@@ -6,13 +6,14 @@ import torch
 
 from engines.body import load_body
 from engines.body.rotations import rotation_matrices
-from engines.keypoints import JOINT_MIRROR, NUM_COCO, POINT_MIRROR
+from engines.keypoints import NUM_COCO
 from engines.networks import points as module
 from engines.networks.reconstruction import PRESETS, ReconstructionNet, ReconstructionPreset, fill_box
 from engines.networks.rotation6d import matrix_from_6d, six_from_matrix
 from engines.networks.smplr import BodyRegressors, DenoisingAutoencoder
 from engines.runtime import load_engine
 from engines.runtime.weight_file import decoded, encoded
+from tests.engines.networks.mirror_images import mirrored, mirrored_turns
 
 
 def points(count: int = 3) -> torch.Tensor:
@@ -95,18 +96,6 @@ def test_without_landmarks_they_are_not_read():
         with torch.no_grad():
             same = torch.equal(net(moved).betas, net(clouds()).betas)
         assert same != landmarks
-
-
-def mirrored(points: torch.Tensor) -> torch.Tensor:
-    """Points, or a cloud, of the mirror image."""
-    out = points[:, list(POINT_MIRROR)]
-    out[..., 0] *= -1
-    return out
-
-
-def mirrored_turns(rotations: torch.Tensor) -> torch.Tensor:
-    flip = torch.diag(torch.tensor((-1.0, 1.0, 1.0)))
-    return flip @ rotations[:, list(JOINT_MIRROR)] @ flip
 
 
 @pytest.fixture
