@@ -21,6 +21,7 @@ from engines.training.muon import HiddenMuon
 from engines.training.photos.person_crops import load_crops
 from engines.training.prefetch import Prefetcher
 from engines.training.run import TrainingRun, add_run_options, run_options
+from engines.training.stages import Stages
 from engines.training.start_weights import load_shipped
 from engines.training.teacher_boxes import TeacherBoxes
 
@@ -70,7 +71,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--teachers", type=Path, help="folder of nanodet.onnx: its boxes for people without labels")
     parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--augmentation", type=float, default=1.0, help="share of the full augmentation")
-    parser.add_argument("--sizes", default="256:0.5,320:0.8,416:1", help="input side until this share of the schedule")
+    parser.add_argument(
+        "--sizes",
+        type=Stages.parse,
+        default="256:0.5,320:0.8,416:1",
+        help="input side until this share of the schedule",
+    )
     arguments = parser.parse_args(argv)
 
     torch.manual_seed(arguments.seed)
@@ -86,11 +92,10 @@ def main(argv: list[str]) -> int:
     if arguments.teachers:
         photos = TeacherBoxes.cached(arguments.cache / "nanodet-train.npz", photos, arguments.teachers).added_to(photos)
     cutouts = Cutouts(load_crops(arguments.cache, arguments.shared, "train"))
-    sizes = [(int(size), float(until)) for size, until in (item.split(":") for item in arguments.sizes.split(","))]
     rng = np.random.default_rng(arguments.seed + run.step)
 
     def draw() -> LocatorBatch:
-        size = next((size for size, until in sizes if run.progress < until), sizes[-1][0])
+        size = int(arguments.sizes.at(run.progress))
         return draw_locator_batch(rng, photos, arguments.batch, size, cutouts, arguments.augmentation)
 
     def evaluate() -> None:

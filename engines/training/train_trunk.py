@@ -21,6 +21,7 @@ from engines.training.muon import HiddenMuon
 from engines.training.photos.person_crops import load_crops
 from engines.training.prefetch import Prefetcher
 from engines.training.run import Optimiser, TrainingRun, add_run_options, run_options
+from engines.training.stages import Stages
 from engines.training.start_weights import load_shipped
 from engines.training.trunk_batches import PhotoSource, SampleSource, TrunkBatch, draw_batch
 from kernels.decode_heatmaps import decode_heatmaps
@@ -98,9 +99,19 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--ordinal", type=float, default=0.0, help="weight of the ranking loss on depth order")
     parser.add_argument("--no-metric-depth", action="store_true", help="learn the order of depths alone")
     parser.add_argument("--optimiser", choices=("muon", "adamw"), default="muon")
-    parser.add_argument("--augmentation", type=float, default=1.0, help="share of the full augmentation")
+    parser.add_argument(
+        "--augmentation",
+        type=Stages.parse,
+        default="1",
+        help="share of the full augmentation, or shares along the schedule, as of --sizes",
+    )
     parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--sizes", default="128:0.4,160:0.7,192:1", help="crop side until this share of the schedule")
+    parser.add_argument(
+        "--sizes",
+        type=Stages.parse,
+        default="128:0.4,160:0.7,192:1",
+        help="crop side until this share of the schedule",
+    )
     arguments = parser.parse_args(argv)
 
     torch.manual_seed(arguments.seed)
@@ -120,12 +131,14 @@ def main(argv: list[str]) -> int:
         arguments.cache, arguments.shared, arguments.synthetic, arguments.synthetic_share, arguments.everything
     )
     val = load_crops(arguments.cache, arguments.shared, "val")
-    sizes = [(int(size), float(until)) for size, until in (item.split(":") for item in arguments.sizes.split(","))]
     rng = np.random.default_rng(arguments.seed + run.step)
-    ranges = AugmentRanges().scaled(arguments.augmentation)
 
     def size_now() -> int:
-        return next((size for size, until in sizes if run.progress < until), sizes[-1][0])
+        return int(arguments.sizes.at(run.progress))
+
+    def draw() -> TrunkBatch:
+        ranges = AugmentRanges().scaled(arguments.augmentation.at(run.progress))
+        return draw_batch(rng, sources, arguments.batch, size_now(), ranges)
 
     def evaluate() -> None:
         predict = predictor(run.average, device)
@@ -133,7 +146,7 @@ def main(argv: list[str]) -> int:
         figures = {"OKS": human.oks, "PCK": human.pck, "teacher PCK": teacher.pck}
         run.record(figures, f"{size_now()} px, human {human} | teacher {teacher}")
 
-    with Prefetcher(lambda: draw_batch(rng, sources, arguments.batch, size_now(), ranges)) as batches:
+    with Prefetcher(draw) as batches:
         for _ in run.steps():
             loss, terms = batch_loss(
                 trunk, batches.next(), device, ordinal=arguments.ordinal, metric=not arguments.no_metric_depth
