@@ -14,7 +14,7 @@ class Stages:
 
     @classmethod
     def parse(cls, text: str) -> Stages:
-        """``VALUE`` or ``VALUE:UNTIL,VALUE:UNTIL``. Raises ArgumentTypeError where it is neither, or shares do not rise."""
+        """``VALUE`` or ``VALUE:UNTIL,VALUE:UNTIL``; ArgumentTypeError where it is neither, or shares do not rise."""
         try:
             pairs = [(item if ":" in item else f"{item}:1").split(":") for item in text.split(",")]
             steps = tuple((float(value), float(until)) for value, until in pairs)
