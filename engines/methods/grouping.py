@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from engines.keypoints import POINT_MIRROR
-from kernels.decode_heatmaps import WINDOW_RADIUS, decode_heatmaps
+from kernels.decode_heatmaps import MASS_RADIUS, decode_heatmaps
 
 _MIRROR = list(POINT_MIRROR)
 
@@ -105,7 +105,7 @@ def _weighted(heatmaps: np.ndarray, shares: np.ndarray) -> np.ndarray:
 def _confidence(whole: np.ndarray, shares: np.ndarray, places: np.ndarray) -> np.ndarray:
     """(P,) the mass around places (P, 2+) in crop fractions, unweighted but where a place is rather somebody else's."""
     cells = whole.shape[0]
-    window = 2 * WINDOW_RADIUS + 1
+    window = 2 * MASS_RADIUS + 1
     mass = cv2.boxFilter(whole, -1, (window, window), normalize=False, borderType=cv2.BORDER_CONSTANT)
     x, y = np.floor(places[:, :2] * cells).astype(int).clip(0, cells - 1).T
     points = np.arange(len(places))

@@ -1,4 +1,4 @@
-// Heatmaps to points: the peak, refined by the mean of a window around it, with the window's mass as confidence.
+// Heatmaps to points: the mean of a window around the peak, with the mass close to the peak as confidence.
 #include "device.cuh"
 
 constexpr int THREADS = 128;
@@ -19,12 +19,12 @@ static __device__ __forceinline__ void block_largest(float& value, int& index) {
     for (int warp = 1; warp < WARPS; ++warp) keep_larger(value, index, values[warp], indices[warp]);
 }
 
-/// By the first warp: x, y in cells and the window's mass, around the peak of a map.
+/// By the first warp: x, y in cells, of the window around the peak of a map, and the mass within mass_radius of it.
 static __device__ __forceinline__ void window_mean(const float* map, int peak, int height, int width, int radius,
-                                                   float& x, float& y, float& mass) {
+                                                   int mass_radius, float& x, float& y, float& mass) {
     const int lane = threadIdx.x, side = 2 * radius + 1;
     const int peak_x = peak % width, peak_y = peak / width;
-    float sum = 0.0f, sum_x = 0.0f, sum_y = 0.0f;
+    float sum = 0.0f, sum_x = 0.0f, sum_y = 0.0f, near = 0.0f;
     for (int cell = lane; cell < side * side; cell += 32) {
         const int dx = cell % side - radius, dy = cell / side - radius;
         if (peak_x + dx < 0 || peak_x + dx >= width || peak_y + dy < 0 || peak_y + dy >= height) continue;
@@ -32,9 +32,10 @@ static __device__ __forceinline__ void window_mean(const float* map, int peak, i
         sum += value;
         sum_x += value * dx;
         sum_y += value * dy;
+        if (max(max(dx, -dx), max(dy, -dy)) <= mass_radius) near += value;
     }
-    mass = warp_sum(sum);
-    const float safe = fmaxf(mass, 1e-9f);
+    mass = warp_sum(near);
+    const float safe = fmaxf(warp_sum(sum), 1e-9f);
     x = peak_x + 0.5f + warp_sum(sum_x) / safe;
     y = peak_y + 0.5f + warp_sum(sum_y) / safe;
 }
@@ -47,6 +48,7 @@ struct DecodeHeatmapsParams {
     int height;                // H
     int width;                 // W
     int radius;                // of the window, in cells
+    int mass_radius;           // of the cells that count for the confidence
 };
 
 // One block per map: each value is read once, four at a time.
@@ -69,7 +71,7 @@ extern "C" __global__ void __launch_bounds__(128) decode_heatmaps(DecodeHeatmaps
     block_largest(best, peak);
     if (threadIdx.x >= 32) return;
     float x, y, mass;
-    window_mean(map, min(peak, cells - 1), p.height, p.width, p.radius, x, y, mass);
+    window_mean(map, min(peak, cells - 1), p.height, p.width, p.radius, p.mass_radius, x, y, mass);
     if (threadIdx.x == 0) {
         float* out = p.points + 3 * static_cast<u64>(blockIdx.x);
         out[0] = x * p.pixels_per_column;
@@ -91,6 +93,7 @@ struct DecodeVolumesParams {
     int height;                // H
     int width;                 // W
     int radius;                // of the window, in cells
+    int mass_radius;           // of the cells that count for the confidence
 };
 
 // One block per volume, which is read once: each thread sums its own columns over depth, each warp its share of every
@@ -117,7 +120,7 @@ extern "C" __global__ void __launch_bounds__(128) decode_volumes(DecodeVolumesPa
     block_largest(best, peak);
     if (threadIdx.x >= 32) return;
     float x, y, mass, total = 0.0f, weighted = 0.0f;
-    window_mean(picture, min(peak, cells - 1), p.height, p.width, p.radius, x, y, mass);
+    window_mean(picture, min(peak, cells - 1), p.height, p.width, p.radius, p.mass_radius, x, y, mass);
     for (int d = threadIdx.x; d < p.depth; d += 32) {
         float marginal = 0.0f;
         for (int other = 0; other < WARPS; ++other) marginal += slices[other][d];

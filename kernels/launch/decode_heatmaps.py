@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kernels.check import check_array
-from kernels.decode_heatmaps import WINDOW_RADIUS
+from kernels.decode_heatmaps import MASS_RADIUS, WINDOW_RADIUS
 from kernels.device import DeviceArray
 
 MOST_CELLS, MOST_BINS = 64 * 64, 256
@@ -19,6 +19,7 @@ def decode_heatmaps(
     probability: DeviceArray,
     size_px: float,
     radius: int = WINDOW_RADIUS,
+    mass_radius: int = MASS_RADIUS,
     *,
     out: DeviceArray | None = None,
     stream: Any = None,
@@ -26,7 +27,7 @@ def decode_heatmaps(
     """Points (B, P, 3) float32 of heatmaps (B, P, H, W) float32, into ``out`` where given."""
     check_array("probability", probability, ("B", "P", "H", "W"), np.float32)
     batch, points, height, width = probability.shape
-    _check_extent(probability.shape, radius)
+    _check_extent(probability.shape, radius, mass_radius)
     device = probability.device
     if out is None:
         out = device.empty((batch, points, 3), np.float32, stream)
@@ -44,6 +45,7 @@ def decode_heatmaps(
         height=height,
         width=width,
         radius=radius,
+        mass_radius=mass_radius,
     )
     return out
 
@@ -52,6 +54,7 @@ def decode_volumes(
     probability: DeviceArray,
     size_px: float,
     radius: int = WINDOW_RADIUS,
+    mass_radius: int = MASS_RADIUS,
     *,
     out: DeviceArray | None = None,
     stream: Any = None,
@@ -59,7 +62,7 @@ def decode_volumes(
     """Points (B, P, 4) float32 of volumes (B, P, D, H, W) float32: H * W at most 4096, D at most 256."""
     check_array("probability", probability, ("B", "P", "D", "H", "W"), np.float32)
     batch, points, depth, height, width = probability.shape
-    _check_extent(probability.shape, radius)
+    _check_extent(probability.shape, radius, mass_radius)
     if height * width > MOST_CELLS or depth > MOST_BINS:
         raise ValueError(f"volumes must have H * W <= {MOST_CELLS} and D <= {MOST_BINS}, got {probability.shape}")
     device = probability.device
@@ -80,10 +83,13 @@ def decode_volumes(
         height=height,
         width=width,
         radius=radius,
+        mass_radius=mass_radius,
     )
     return out
 
 
-def _check_extent(shape: tuple[int, ...], radius: int) -> None:
-    if 0 in shape[2:] or radius < 0:
-        raise ValueError(f"maps must not be empty and radius not negative, got shape {shape} and radius {radius}")
+def _check_extent(shape: tuple[int, ...], radius: int, mass_radius: int) -> None:
+    if 0 in shape[2:] or min(radius, mass_radius) < 0:
+        raise ValueError(
+            f"maps must not be empty and radii not negative, got shape {shape} and radii {radius}, {mass_radius}"
+        )

@@ -8,16 +8,18 @@ from kernels.decode_volumes import decode_volumes as cpu_volumes
 from kernels.launch.decode_heatmaps import decode_heatmaps, decode_volumes
 
 
-def decode_slowly(heatmap, size_px, radius):
+def decode_slowly(heatmap, size_px, radius=4, mass_radius=2):
     """One map, cell by cell."""
     height, width = heatmap.shape
     peak_y, peak_x = np.unravel_index(heatmap.argmax(), heatmap.shape)
-    mass = x = y = 0.0
+    total = mass = x = y = 0.0
     for row in range(max(peak_y - radius, 0), min(peak_y + radius + 1, height)):
         for column in range(max(peak_x - radius, 0), min(peak_x + radius + 1, width)):
             value = float(heatmap[row, column])
-            mass, x, y = mass + value, x + value * (column - peak_x), y + value * (row - peak_y)
-    safe = max(mass, 1e-9)
+            total, x, y = total + value, x + value * (column - peak_x), y + value * (row - peak_y)
+            if max(abs(row - peak_y), abs(column - peak_x)) <= mass_radius:
+                mass += value
+    safe = max(total, 1e-9)
     return (peak_x + 0.5 + x / safe) * size_px / width, (peak_y + 0.5 + y / safe) * size_px / height, min(mass, 1.0)
 
 
@@ -41,17 +43,18 @@ def maps(kind, shape):
 def test_heatmaps(device, shape, kind):
     heatmaps = maps(kind, shape)
     found = device.download(decode_heatmaps(device.upload(heatmaps), 192.0))
-    expected = [[decode_slowly(one, 192.0, 2) for one in person] for person in heatmaps]
+    expected = [[decode_slowly(one, 192.0) for one in person] for person in heatmaps]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found, cpu_heatmaps(heatmaps, 192.0), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("radius", [0, 1, 3, 40])
-def test_windows_of_any_radius(device, radius):
+@pytest.mark.parametrize(("radius", "mass_radius"), [(0, 0), (1, 2), (3, 1), (40, 7), (5, 0)])
+def test_windows_of_any_radius(device, radius, mass_radius):
     heatmaps = maps("random", (1, 2, 12, 9))
-    found = device.download(decode_heatmaps(device.upload(heatmaps), 64.0, radius))
-    expected = [[decode_slowly(one, 64.0, radius) for one in heatmaps[0]]]
+    found = device.download(decode_heatmaps(device.upload(heatmaps), 64.0, radius, mass_radius))
+    expected = [[decode_slowly(one, 64.0, radius, mass_radius) for one in heatmaps[0]]]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(cpu_heatmaps(heatmaps, 64.0, radius, mass_radius), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_volumes(device, shape, kind):
     for b, j in np.ndindex(*shape[:2]):
         volume = volumes[b, j].astype(float)
         marginal = volume.sum(axis=(1, 2))
-        x, y, mass = decode_slowly(volumes[b, j].sum(axis=0), 192.0, 2)
+        x, y, mass = decode_slowly(volumes[b, j].sum(axis=0), 192.0)
         z = (marginal * (np.arange(shape[2]) + 0.5)).sum() / max(marginal.sum(), 1e-9)
         np.testing.assert_allclose(found[b, j], [x, y, z, mass], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(found, cpu_volumes(volumes, 192.0), rtol=1e-4, atol=1e-4)
