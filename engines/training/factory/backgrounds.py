@@ -1,34 +1,70 @@
-"""Photographs without people behind the rendered ones."""
+"""Photographs behind the rendered people: some that show nobody, and the emptiest part of those that do."""
 
 from __future__ import annotations
 
-import json
-import tarfile
 from collections.abc import Collection
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-SHIPPABLE_LICENCES = ("open", "stated-open", "mixed-cc")
-"""Licence classes that published weights may be trained on; the others are drawn only when asked for."""
+from engines.training.factory.codec import jpeg
+from engines.training.photos.tar_shards import OPEN_CLASSES, iterate_jpegs, iterate_photos
+
+PEOPLE_FOLDERS = ("coco_people", "people")
+SIDES = (1.0, 0.8, 0.6, 0.45)
+"""Of the squares that are tried in a photograph of people, over its short side: the largest that is empty enough."""
+SMALLEST_PX = 128
+MOST_PEOPLE = 0.25
+"""Share of a square that may lie in people's boxes: they stay as bystanders whom nobody labels."""
+STEPS = 5
+"""Places a square is tried at, across and down."""
+JPEG_QUALITY = 90
 
 
-def load_backgrounds(shared: Path, *, val: bool, licences: Collection[str] = SHIPPABLE_LICENCES) -> list[np.ndarray]:
-    """JPEG bytes (n,) uint8 of every photograph whose licence class is in `licences`."""
-    out = []
-    for path in sorted((shared / "data/backgrounds").glob("val-*.tar" if val else "train-*.tar")):
-        with tarfile.open(path) as tar:
-            members = {member.name: member for member in tar.getmembers() if member.isfile()}
-            for name, member in members.items():
-                if not name.endswith(".json"):
-                    continue
-                if json.load(tar.extractfile(member))["licence_class"] in licences:  # type: ignore[arg-type]
-                    data = tar.extractfile(members[name[:-4] + "jpg"]).read()  # type: ignore[union-attr]
-                    out.append(np.frombuffer(data, np.uint8))
-    if not out:
+def load_backgrounds(
+    shared: Path, *, val: bool, licences: Collection[str] = OPEN_CLASSES, people: bool = True
+) -> list[np.ndarray]:
+    """JPEG bytes (n,) uint8 of every photograph whose licence class is in `licences`.
+
+    ``people``: also the `emptiest_part` of training photographs of people, where it is empty enough; validation
+    pictures have none. Raises ValueError where there is no photograph.
+    """
+    split, classes = "val" if val else "train", frozenset(licences)
+    backgrounds = [data for data, _ in iterate_jpegs(shared / "data/backgrounds", split, classes)]
+    if people and not val:
+        for folder in PEOPLE_FOLDERS:
+            for image, record in iterate_photos(shared / "data" / folder, split, classes):
+                boxes = [person["box_xyxy"] for person in record["people"]]
+                boxes += [box[:4] for box in record["ignore_xyxy_score"]]
+                part = emptiest_part(image, np.array(boxes, np.float64).reshape(-1, 4))
+                if part is not None:
+                    backgrounds.append(jpeg(part, JPEG_QUALITY))
+    if not backgrounds:
         raise ValueError(f"no background with a licence class of {sorted(licences)} in {shared}/data/backgrounds")
-    return out
+    return backgrounds
+
+
+def emptiest_part(image: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray | None:
+    """The largest square of an image (H, W, 3) that has at most `MOST_PEOPLE` of it in boxes (N, 4), and of these the
+    emptiest; None where there is none of `SMALLEST_PX`."""
+    height, width = image.shape[:2]
+    taken = np.zeros((height, width), np.uint8)
+    for x0, y0, x1, y1 in boxes_xyxy.clip(0).astype(int):
+        taken[y0 : y1 + 1, x0 : x1 + 1] = 1
+    sums = cv2.integral(taken)
+    for side in (int(share * min(height, width)) for share in SIDES):
+        if side < SMALLEST_PX:
+            return None
+        y, x = (
+            np.linspace(0, height - side, STEPS).astype(int)[:, None],
+            np.linspace(0, width - side, STEPS).astype(int),
+        )
+        people = sums[y + side, x + side] - sums[y, x + side] - sums[y + side, x] + sums[y, x]
+        row, column = np.unravel_index(people.argmin(), people.shape)
+        if people[row, column] <= MOST_PEOPLE * side**2:
+            return image[y[row, 0] :, x[column] :][:side, :side]
+    return None
 
 
 def random_patch(image: np.ndarray, size: int, rng: np.random.Generator, smallest: float = 0.5) -> np.ndarray:

@@ -17,17 +17,18 @@ def render_shards(args: argparse.Namespace, shards: list[int]) -> None:
     import cv2
 
     from engines.body import load_body
-    from engines.training.factory.backgrounds import SHIPPABLE_LICENCES, load_backgrounds
+    from engines.training.factory.backgrounds import load_backgrounds
     from engines.training.factory.base_mesh import load_base_mesh
     from engines.training.factory.poses import load_poses
     from engines.training.factory.renderer import Renderer
     from engines.training.factory.scene import Studio
     from engines.training.factory.shards import write_shard
     from engines.training.factory.wardrobe import Wardrobe
+    from engines.training.photos.tar_shards import OPEN_CLASSES
 
     cv2.setNumThreads(1)
     body = load_body()
-    licences = (*SHIPPABLE_LICENCES, "unverified", "research", "unstated") if args.all_licences else SHIPPABLE_LICENCES
+    licences = (*OPEN_CLASSES, "unverified", "research", "unstated") if args.all_licences else OPEN_CLASSES
     renderer = Renderer()
     studio = Studio(
         body=body,

@@ -20,8 +20,20 @@ def iterate_photos(
 ) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
     """Yield (image (H, W, 3) uint8 RGB, JSON record) of every photograph of ``split`` ("train" or "val").
 
-    ``licence_classes=None`` admits all. Raises FileNotFoundError where the folder holds no shard of the split.
+    ``licence_classes=None`` admits all. Raises FileNotFoundError where the folder holds no shard of the split, OSError
+    where a member is no picture.
     """
+    for data, record in iterate_jpegs(folder, split, licence_classes):
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
+        if image is None:
+            raise OSError(f"{record['key']}.jpg of {folder} is not a picture; copy the shard again")
+        yield image, record
+
+
+def iterate_jpegs(
+    folder: Path, split: str, licence_classes: frozenset[str] | None = OPEN_CLASSES
+) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+    """As `iterate_photos`, but the pictures as the bytes (n,) uint8 of their JPEG files."""
     paths = sorted(Path(folder).glob(f"{split}-*.tar"))
     if not paths:
         raise FileNotFoundError(f"no {split}-*.tar in {folder}; point --shared at the folder of the training material")
@@ -34,12 +46,8 @@ def iterate_photos(
                 record = json.load(_open(archive, members[name]))
                 if licence_classes is not None and record["licence_class"] not in licence_classes:
                     continue
-                jpeg = _open(archive, members[name[:-5] + ".jpg"]).read()
-                image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
-                if image is None:
-                    raise OSError(f"{name[:-5]}.jpg in {path} is not a picture; copy the shard again")
                 record["key"] = Path(name).stem
-                yield image, record
+                yield np.frombuffer(_open(archive, members[name[:-5] + ".jpg"]).read(), np.uint8), record
 
 
 def _open(archive: tarfile.TarFile, member: tarfile.TarInfo):

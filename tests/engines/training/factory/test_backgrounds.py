@@ -1,4 +1,4 @@
-"""Only photographs of the licences asked for are drawn."""
+"""Only photographs of the licences asked for are drawn; of those that show people, where there are few."""
 
 import io
 import json
@@ -7,34 +7,65 @@ import tarfile
 import numpy as np
 import pytest
 
-from engines.training.factory.backgrounds import load_backgrounds, procedural, random_patch
+from engines.training.factory.backgrounds import emptiest_part, load_backgrounds, procedural, random_patch
 from engines.training.factory.codec import decode_rgb, jpeg
+
+
+def write_photos(folder, split, photos):
+    """``photos``: (picture, JSON record) of each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(folder / f"{split}-0000.tar", "w") as tar:
+        for number, (picture, record) in enumerate(photos):
+            for name, data in (
+                (f"{number}.jpg", jpeg(picture, 95).tobytes()),
+                (f"{number}.json", json.dumps(record).encode()),
+            ):
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+
+
+def grey(level, size=(20, 30)):
+    return np.full((*size, 3), level, np.uint8)
 
 
 @pytest.fixture
 def shared(tmp_path):
-    folder = tmp_path / "data/backgrounds"
-    folder.mkdir(parents=True)
     for split, classes in (("train", ("open", "research", "mixed-cc", "unstated")), ("val", ("research",))):
-        with tarfile.open(folder / f"{split}-0000.tar", "w") as tar:
-            for grey, licence in enumerate(classes):
-                picture = jpeg(np.full((20, 30, 3), 50 * grey, np.uint8), 90).tobytes()
-                for name, data in (
-                    (f"{grey}.jpg", picture),
-                    (f"{grey}.json", json.dumps({"licence_class": licence}).encode()),
-                ):
-                    info = tarfile.TarInfo(name)
-                    info.size = len(data)
-                    tar.addfile(info, io.BytesIO(data))
+        photos = [(grey(50 * number), {"licence_class": licence}) for number, licence in enumerate(classes)]
+        write_photos(tmp_path / "data/backgrounds", split, photos)
     return tmp_path
 
 
 def test_licences(shared):
-    greys = [int(decode_rgb(data).mean()) for data in load_backgrounds(shared, val=False)]
-    assert greys == [0, 100]  # open, mixed-cc
-    assert len(load_backgrounds(shared, val=False, licences=("research", "unstated"))) == 2
+    found = load_backgrounds(shared, val=False, people=False)
+    assert [int(decode_rgb(data).mean()) for data in found] == [0, 100]  # open, mixed-cc
+    assert len(load_backgrounds(shared, val=False, people=False, licences=("research", "unstated"))) == 2
     with pytest.raises(ValueError, match="no background"):
         load_backgrounds(shared, val=True)
+
+
+def test_photographs_of_people_lend_what_is_beside_them(shared):
+    half = grey(200, (200, 400))
+    half[:, :200] = 80  # Where the person is.
+    person = {"people": [{"box_xyxy": [0, 0, 199, 199]}], "ignore_xyxy_score": [], "licence_class": "open"}
+    closed = person | {"licence_class": "research"}
+    alone = {"people": [], "ignore_xyxy_score": [[0, 0, 199, 199, 0.4]], "licence_class": "open"}
+    write_photos(shared / "data/coco_people", "train", [(half, person), (half, closed)])
+    write_photos(shared / "data/people", "train", [(half, alone)])
+    levels = [int(decode_rgb(data).mean()) for data in load_backgrounds(shared, val=False)]
+    assert levels == [0, 100, 200, 200]
+
+
+def test_the_largest_square_that_is_empty_enough():
+    image = np.arange(300 * 400, dtype=np.uint32).reshape(300, 400, 1).astype(np.uint8)
+    assert emptiest_part(image, np.zeros((0, 4))).shape == (300, 300, 1)
+    assert emptiest_part(image, np.array([[-20.0, -20, 200, 320]])).shape == (240, 240, 1), "0.8 of the short side"
+    np.testing.assert_array_equal(
+        emptiest_part(image, np.array([[0.0, 0, 290, 300]])), image[: int(0.45 * 300), -int(0.45 * 300) :]
+    )
+    assert emptiest_part(image, np.array([[0.0, 0, 399, 299]])) is None
+    assert emptiest_part(image[:120, :120], np.zeros((0, 4))) is None, "too small"
 
 
 def test_patches_come_from_inside():
