@@ -14,7 +14,7 @@ import numpy as np
 from engines.keypoints import NUM_COCO, NUM_POINTS, PART_MIRROR, POINT_MIRROR
 from engines.training import augment
 from engines.training.augment import AugmentRanges
-from engines.training.photos.person_crops import STORED_MARGIN, PersonCrops
+from engines.training.photos.person_crops import CROP_PADDING, STORED_MARGIN, PersonCrops
 
 PART_UNKNOWN, PART_SOME_PERSON = 255, 254
 """Values of part maps: nothing known here; some part of the person, unknown which."""
@@ -42,10 +42,14 @@ class SampleSource(Protocol):
 
 
 class PhotoSource:
-    """Real photographs: COCO's 17 points, and for some people a mask."""
+    """Real photographs: COCO's 17 points, and for some people a mask.
 
-    def __init__(self, crops: PersonCrops) -> None:
+    ``padding``: side of the trunk's square over the long side of the person's box.
+    """
+
+    def __init__(self, crops: PersonCrops, padding: float = CROP_PADDING) -> None:
         self.crops = crops
+        self._margin = STORED_MARGIN * CROP_PADDING / padding
 
     def __len__(self) -> int:
         return len(self.crops.images)
@@ -55,7 +59,7 @@ class PhotoSource:
         points[:NUM_COCO] = self.crops.points[index]
         mask = np.asarray(self.crops.masks[index])
         parts = np.where(mask == 1, PART_SOME_PERSON, mask).astype(np.uint8)
-        return Sample(self.crops.images[index], points, np.full(NUM_POINTS, np.nan, np.float32), parts, STORED_MARGIN)
+        return Sample(self.crops.images[index], points, np.full(NUM_POINTS, np.nan, np.float32), parts, self._margin)
 
 
 @dataclass(frozen=True, slots=True)

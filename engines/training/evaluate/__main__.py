@@ -31,7 +31,7 @@ from engines.training.evaluate.locator import detection_accuracy
 from engines.training.evaluate.photos import load_photographs, photo_scores, run_program, run_teacher
 from engines.training.evaluate.sheets import WorstCase, write_sheet
 from engines.training.evaluate.teachers import NanoDet
-from engines.training.evaluate.trunk import PointScores, breakdown, score_points, summed_up
+from engines.training.evaluate.trunk import STILL_PADDING, PointScores, breakdown, score_points, summed_up
 from engines.training.locator_batches import load_photos
 from engines.training.photos.person_crops import load_crops
 from engines.training.synthetic_source import SyntheticSource
@@ -43,7 +43,8 @@ MOTION = "demo:seconds=6,people=2"
 
 
 def points(args: Args) -> list[Figure]:
-    """The trunk as it is shipped, with its mirror image, on crops around true boxes."""
+    """The trunk as it is shipped, with its mirror image, on crops around true boxes: squares as trainings are judged by,
+    and as pictures that stand alone are read."""
     reader = load_trunk(args.preset, args.runtime, args.precision, args.threads, mirror=not args.fast)
 
     def predict(crops: np.ndarray) -> np.ndarray:
@@ -61,6 +62,11 @@ def points(args: Args) -> list[Figure]:
                 Figure(f"points on {name}", "OKS above 0.5", total.oks_above_half, "%"),
                 Figure(f"points on {name}", "PCK@0.2", total.pck, "%"),
                 Figure(f"points on {name}", "PCK@0.2 limbs", total.pck_limbs, "%"),
+            ]
+            closer = summed_up(score_points(predict, crops, reader.size_px, human=human, padding=STILL_PADDING))
+            found += [
+                Figure(f"points on {name}", "OKS, squares of stills", closer.oks),
+                Figure(f"points on {name}", "PCK@0.2, squares of stills", closer.pck, "%"),
             ]
             for words, value in breakdown(scores).items():
                 if not human and ("hidden" in words or "visible" in words):

@@ -14,10 +14,12 @@ import numpy as np
 
 from engines.keypoints import COCO_NAMES, NUM_COCO
 from engines.metrics import AREA_OF_BOX, COCO_SIGMAS
-from engines.training.photos.person_crops import STORED_MARGIN, STORED_SIZE_PX, PersonCrops
+from engines.training.photos.person_crops import CROP_PADDING, STORED_MARGIN, STORED_SIZE_PX, PersonCrops
 from engines.training.trunk_batches import PhotoSource, whole_batches
 
 LIMBS = np.arange(5, 17)
+STILL_PADDING = 1.18
+"""`pipeline.person_box.STILL_SCALE`: how the program cuts people out of pictures that stand alone."""
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """(B, S, S, 3) uint8 crops -> (B, >=17, 3) points in crop pixels."""
@@ -70,8 +72,11 @@ class PointScores:
         return float(self.hit[counted].mean()) if counted.any() else float("nan")
 
 
-def score_points(predict: Predict, crops: PersonCrops, size_px: int, *, human: bool) -> PointScores:
-    """Score ``predict`` on the human-labelled (or the teacher-labelled) people of ``crops``."""
+def score_points(
+    predict: Predict, crops: PersonCrops, size_px: int, *, human: bool, padding: float = CROP_PADDING
+) -> PointScores:
+    """Score ``predict`` on the human-labelled (or the teacher-labelled) people of ``crops``, in squares ``padding`` times
+    as large as the long side of their boxes."""
     pick = np.flatnonzero(
         (crops.human == human)
         & ((crops.points[..., 2] > 0).sum(1) >= 5)
@@ -79,9 +84,9 @@ def score_points(predict: Predict, crops: PersonCrops, size_px: int, *, human: b
     )
     chosen = crops.of(pick)
     predicted = np.concatenate(
-        [predict(b.images)[:, :NUM_COCO, :2] for b in whole_batches(PhotoSource(chosen), 64, size_px)]
+        [predict(b.images)[:, :NUM_COCO, :2] for b in whole_batches(PhotoSource(chosen, padding), 64, size_px)]
     )
-    to_network = size_px / (STORED_SIZE_PX / STORED_MARGIN)
+    to_network = size_px / (STORED_SIZE_PX / STORED_MARGIN) * CROP_PADDING / padding
     offset = size_px / 2 - STORED_SIZE_PX / 2 * to_network
     truth = chosen.points[..., :2] * to_network + offset
     area = AREA_OF_BOX * (chosen.box_px * to_network).prod(1)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from engines.keypoints import COCO_NAMES
-from engines.training.evaluate.trunk import breakdown, score_points, summed_up
-from engines.training.photos.person_crops import MASK_SIZE_PX, STORED_MARGIN, STORED_SIZE_PX, PersonCrops
+from engines.training.evaluate.trunk import STILL_PADDING, breakdown, score_points, summed_up
+from engines.training.photos.person_crops import CROP_PADDING, MASK_SIZE_PX, STORED_MARGIN, STORED_SIZE_PX, PersonCrops
+from pipeline.person_box import STILL_SCALE
 
 SIZE = 192
 WRIST = COCO_NAMES.index("left_wrist")
@@ -27,10 +28,10 @@ def crops(scale: float = 1.0) -> PersonCrops:
     )  # fmt: skip
 
 
-def answer(people: PersonCrops, *, wrist_off: float = 0.0):
-    """A network that knows the truth but for the left wrist, in its own pixels."""
+def answer(people: PersonCrops, *, wrist_off: float = 0.0, closer: float = 1.0):
+    """A network that knows the truth but for the left wrist, in its own pixels, of squares so many times smaller."""
     found = people.points.copy()
-    found[..., :2] += SIDE / 2 - STORED_SIZE_PX / 2
+    found[..., :2] = (found[..., :2] - STORED_SIZE_PX / 2) * closer + SIDE / 2
     found[:, WRIST, 0] += wrist_off
     assert SIDE == SIZE
     return lambda images: found[: len(images)]
@@ -39,6 +40,15 @@ def answer(people: PersonCrops, *, wrist_off: float = 0.0):
 def test_the_truth_scores_one():
     total = summed_up(score_points(answer(crops()), crops(), SIZE, human=True))
     assert (total.people, total.oks, total.pck, total.pck_limbs) == (3, pytest.approx(1), 1, 1)
+
+
+def test_closer_squares_score_alike():
+    closer = CROP_PADDING / STILL_PADDING
+    seen = answer(crops(), wrist_off=80, closer=closer)
+    scores = score_points(seen, crops(), SIZE, human=True, padding=STILL_PADDING)
+    assert scores.oks == pytest.approx([16 / 17, 16 / 17, 14 / 15], abs=0.01)
+    assert pytest.approx(STILL_PADDING) == STILL_SCALE
+    assert summed_up(score_points(seen, crops(), SIZE, human=True)).oks < 0.95 * scores.oks.mean()
 
 
 def test_a_lost_wrist_shows_where_it_belongs():
