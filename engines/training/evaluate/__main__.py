@@ -43,8 +43,8 @@ MOTION = "demo:seconds=6,people=2"
 
 
 def points(args: Args) -> list[Figure]:
-    """The trunk as it is shipped, with its mirror image, on crops around true boxes: squares as trainings are judged by,
-    and as pictures that stand alone are read."""
+    """The trunk as it is shipped, with its mirror image, on crops around true boxes: squares as of trainings, and those
+    in which pictures that stand alone are read."""
     reader = load_trunk(args.preset, args.runtime, args.precision, args.threads, mirror=not args.fast)
 
     def predict(crops: np.ndarray) -> np.ndarray:

@@ -75,8 +75,8 @@ class PointScores:
 def score_points(
     predict: Predict, crops: PersonCrops, size_px: int, *, human: bool, padding: float = CROP_PADDING
 ) -> PointScores:
-    """Score ``predict`` on the human-labelled (or the teacher-labelled) people of ``crops``, in squares ``padding`` times
-    as large as the long side of their boxes."""
+    """Score ``predict`` on the human-labelled (or the teacher-labelled) people of ``crops``, in squares ``padding``
+    times as large as the long side of their boxes."""
     pick = np.flatnonzero(
         (crops.human == human)
         & ((crops.points[..., 2] > 0).sum(1) >= 5)
