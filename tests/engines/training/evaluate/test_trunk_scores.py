@@ -48,7 +48,7 @@ def test_closer_squares_score_alike():
     scores = score_points(seen, crops(), SIZE, human=True, padding=STILL_PADDING)
     assert scores.oks == pytest.approx([16 / 17, 16 / 17, 14 / 15], abs=0.01)
     assert pytest.approx(STILL_PADDING) == STILL_SCALE
-    assert summed_up(score_points(seen, crops(), SIZE, human=True)).oks < 0.95 * scores.oks.mean()
+    assert summed_up(score_points(seen, crops(), SIZE, human=True)).oks < scores.oks.mean() - 0.03
 
 
 def test_a_lost_wrist_shows_where_it_belongs():
