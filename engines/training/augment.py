@@ -43,12 +43,13 @@ def crop_transform(
 ) -> tuple[np.ndarray, bool]:
     """Random similarity (2, 3) from stored-crop pixels to network pixels (both corner-based), and whether to mirror.
 
-    ``points`` (17, 3) are the person's COCO points with weights, used for upper-body views.
+    ``points`` (17, 3) are the person's COCO points with weights; upper-body views go by those in the crop.
     """
     centre = np.array([stored_px / 2, stored_px / 2])
     side = stored_px / margin
     if rng.random() < ranges.upper_body_probability:
-        upper = points[UPPER_BODY][points[UPPER_BODY, 2] > 0]
+        upper = points[UPPER_BODY]
+        upper = upper[(upper[:, 2] > 0) & ((upper[:, :2] >= 0) & (upper[:, :2] < stored_px)).all(1)]
         if len(upper) >= 6:
             low, high = upper[:, :2].min(0), upper[:, :2].max(0)
             centre, side = (low + high) / 2, max(24.0, float((high - low).max()) * rng.uniform(1.1, 1.5))

@@ -18,6 +18,7 @@ from engines.training.losses.trunk import depth_loss, heatmap_loss, heatmap_targ
 from engines.training.memory_format import channels_last
 from engines.training.mixed_precision import mixed_precision
 from engines.training.muon import HiddenMuon
+from engines.training.nobody_source import NobodySource
 from engines.training.photos.person_crops import load_crops
 from engines.training.prefetch import Prefetcher
 from engines.training.run import Optimiser, TrainingRun, add_run_options, run_options
@@ -73,11 +74,15 @@ def predictor(trunk: Trunk, device: torch.device):
     return predict
 
 
-def training_sources(cache: Path, shared: Path, synthetic: Path | None, share: float, everything: bool):
-    """Photographs, and rendered people where there are any, with their shares of a batch."""
+def training_sources(
+    cache: Path, shared: Path, synthetic: Path | None, share: float, nobody_share: float, everything: bool
+):
+    """Photographs of people and of nobody, and rendered people where there are any, with their shares of a batch."""
     sources: list[tuple[SampleSource, float]] = [
-        (PhotoSource(load_crops(cache, shared, "train", everything=everything)), 1 - share)
+        (PhotoSource(load_crops(cache, shared, "train", everything=everything)), 1 - share - nobody_share)
     ]
+    if nobody_share:
+        sources.append((NobodySource(shared, "train"), nobody_share))
     if synthetic is not None:
         from engines.training.synthetic_source import SyntheticSource
 
@@ -95,6 +100,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     parser.add_argument("--synthetic", type=Path, help="folder of factory shards")
     parser.add_argument("--synthetic-share", type=float, default=0.25)
+    parser.add_argument("--nobody-share", type=float, default=0.06, help="of the crops, that show nobody")
     parser.add_argument("--everything", action="store_true", help="also photographs without an open licence")
     parser.add_argument("--ordinal", type=float, default=0.0, help="weight of the ranking loss on depth order")
     parser.add_argument("--no-metric-depth", action="store_true", help="learn the order of depths alone")
@@ -128,7 +134,12 @@ def main(argv: list[str]) -> int:
     config = vars(arguments) | {"net": asdict(PRESETS[arguments.preset])}
     run = TrainingRun(run_options(arguments, f"trunk-{arguments.preset}"), trunk, optimiser, config)
     sources = training_sources(
-        arguments.cache, arguments.shared, arguments.synthetic, arguments.synthetic_share, arguments.everything
+        arguments.cache,
+        arguments.shared,
+        arguments.synthetic,
+        arguments.synthetic_share,
+        arguments.nobody_share,
+        arguments.everything,
     )
     val = load_crops(arguments.cache, arguments.shared, "val")
     rng = np.random.default_rng(arguments.seed + run.step)

@@ -1,28 +1,11 @@
 """Only photographs of the licences asked for are drawn; of those that show people, where there are few."""
 
-import io
-import json
-import tarfile
-
 import numpy as np
 import pytest
 
 from engines.training.factory.backgrounds import emptiest_part, load_backgrounds, procedural, random_patch
-from engines.training.factory.codec import decode_rgb, jpeg
-
-
-def write_photos(folder, split, photos):
-    """``photos``: (picture, JSON record) of each."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(folder / f"{split}-0000.tar", "w") as tar:
-        for number, (picture, record) in enumerate(photos):
-            for name, data in (
-                (f"{number}.jpg", jpeg(picture, 95).tobytes()),
-                (f"{number}.json", json.dumps(record).encode()),
-            ):
-                info = tarfile.TarInfo(name)
-                info.size = len(data)
-                tar.addfile(info, io.BytesIO(data))
+from engines.training.factory.codec import decode_rgb
+from tests.engines.training.photo_shards import write_photos
 
 
 def grey(level, size=(20, 30)):
