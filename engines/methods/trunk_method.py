@@ -22,7 +22,7 @@ from engines.methods.quality import body_quality
 from engines.methods.span import span
 from engines.runtime import Engine, load_engine
 from engines.runtime.engine import Precision, Runtime
-from kernels.decode_heatmaps import decode_heatmaps
+from kernels.decode_heatmaps import MASS_RADIUS, decode_heatmaps
 from kernels.silhouette import silhouette_iou, splat_silhouette
 
 SCORED_POINTS = 12
@@ -133,7 +133,7 @@ class TrunkMethod:
                 settled = self._last_places.settle(faced, requests)
                 outputs = outputs | {"heatmaps": settled}
                 if settled is not faced:
-                    outputs[MASS_ALONE] = decode_heatmaps(faced, 1.0)[..., 2]
+                    outputs[MASS_ALONE] = decode_heatmaps(faced, 1.0, MASS_RADIUS)[..., 2]
             return self._trunk.read(outputs, crops, requests)
 
     @staticmethod

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from engines.keypoints import NUM_POINTS
+from engines.training.factory.backgrounds import random_patch
 from engines.training.factory.codec import decode_rgb
 from engines.training.photos.person_crops import MASK_SIZE_PX, STORED_MARGIN, STORED_SIZE_PX
 from engines.training.photos.tar_shards import iterate_jpegs
-from engines.training.synthetic_source import OUTSIDE_PX
-from engines.training.trunk_batches import Sample
+from engines.training.trunk_batches import OUTSIDE_PX, Sample
 
 SQUARES = 50
 """Different squares of each photograph."""
@@ -38,11 +37,7 @@ class NobodySource:
 
     def sample(self, index: int) -> Sample:
         photo = decode_rgb(self._photos[index // SQUARES])
-        height, width = photo.shape[:2]
-        rng = np.random.default_rng(index)
-        side = int(min(height, width) * SMALLEST ** rng.random())
-        y, x = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
-        image = cv2.resize(photo[y : y + side, x : x + side], (STORED_SIZE_PX, STORED_SIZE_PX))
+        image = random_patch(photo, STORED_SIZE_PX, np.random.default_rng(index), SMALLEST)
         points = np.full((NUM_POINTS, 3), OUTSIDE_PX, np.float32)
         points[:, 2] = 1
         unknown = np.full(NUM_POINTS, np.nan, np.float32)

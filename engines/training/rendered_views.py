@@ -13,8 +13,8 @@ from engines.networks.hourglass import TrunkOutput, expected_depth
 from engines.training import augment
 from engines.training.factory.shards import CROP_PX, PARTS_PX, SynthShard
 from engines.training.losses.body import Truth
-from engines.training.synthetic_source import OUTSIDE_PX, SyntheticSource
-from engines.training.trunk_batches import PART_UNKNOWN
+from engines.training.synthetic_source import SyntheticSource
+from engines.training.trunk_batches import OUTSIDE_PX, PART_UNKNOWN
 from engines.training.views import View, ViewTruth, pictures, prepared_points, true_bodies
 from kernels.decode_heatmaps import decode_heatmaps
 

@@ -9,10 +9,7 @@ import numpy as np
 from engines.keypoints import NUM_POINTS
 from engines.training.factory.cropview import STORED_PADDING
 from engines.training.factory.shards import SynthShard, read_shard
-from engines.training.trunk_batches import Sample
-
-OUTSIDE_PX = -1e4
-"""A point outside the source picture is moved here, outside every crop: the trunk must not be sure of any place."""
+from engines.training.trunk_batches import OUTSIDE_PX, Sample
 
 
 class SyntheticSource:

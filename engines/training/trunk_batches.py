@@ -18,6 +18,8 @@ from engines.training.photos.person_crops import CROP_PADDING, STORED_MARGIN, Pe
 
 PART_UNKNOWN, PART_SOME_PERSON = 255, 254
 """Values of part maps: nothing known here; some part of the person, unknown which."""
+OUTSIDE_PX = -1e4
+"""A point outside the source picture is moved here, outside every crop: the trunk must not be sure of any place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,17 +22,15 @@ STEPS = 5
 JPEG_QUALITY = 90
 
 
-def load_backgrounds(
-    shared: Path, *, val: bool, licences: Collection[str] = OPEN_CLASSES, people: bool = True
-) -> list[np.ndarray]:
-    """JPEG bytes (n,) uint8 of every photograph whose licence class is in `licences`.
+def load_backgrounds(shared: Path, *, val: bool, licences: Collection[str] = OPEN_CLASSES) -> list[np.ndarray]:
+    """JPEG bytes (n,) uint8 of every photograph without people whose licence class is in `licences`, and for training
+    of the `emptiest_part` of those with people, where it is empty enough.
 
-    ``people``: also the `emptiest_part` of training photographs of people, where it is empty enough; validation
-    pictures have none. Raises ValueError where there is no photograph.
+    Raises FileNotFoundError where a folder holds no shard, ValueError where there is no photograph.
     """
     split, classes = "val" if val else "train", frozenset(licences)
     backgrounds = [data for data, _ in iterate_jpegs(shared / "data/backgrounds", split, classes)]
-    if people and not val:
+    if not val:
         for folder in PEOPLE_FOLDERS:
             for image, record in iterate_photos(shared / "data" / folder, split, classes):
                 boxes = [person["box_xyxy"] for person in record["people"]]

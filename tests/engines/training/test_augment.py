@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from engines.keypoints import NUM_POINTS, POINT_MIRROR, POINT_NAMES
-from engines.training.augment import NONE, AugmentRanges, warp
-from engines.training.trunk_batches import Sample, augment_sample
+from engines.training.augment import NONE, UPPER_BODY, AugmentRanges, crop_transform, warp
+from engines.training.trunk_batches import OUTSIDE_PX, Sample, augment_sample
 
 
 class DotSource:
@@ -49,6 +49,17 @@ def test_without_augmentation_the_middle_is_cut_out():
     _, points, _, _ = augment_sample(np.random.default_rng(0), source.sample(0), 192, NONE, source)
     expected = (source.wrist - 144) * (192 / (288 / 1.5)) + 96
     assert points[POINT_NAMES.index("left_wrist"), :2] == pytest.approx(expected)
+
+
+def test_points_outside_the_picture_do_not_take_the_upper_body_with_them():
+    ranges = AugmentRanges(upper_body_probability=1, log_scale=0, shift=0, rotation_deg=0, any_rotation_probability=0)
+    points = np.zeros((17, 3), np.float32)
+    points[UPPER_BODY] = [(120 + 4 * i, 100 + 5 * i, 1) for i in range(len(UPPER_BODY))]
+    points[9] = (OUTSIDE_PX, OUTSIDE_PX, 1)
+    matrix, _ = crop_transform(np.random.default_rng(0), 288, 1.5, 64, points, ranges)
+    seen = points[[5, 6], :2] @ matrix[:, :2].T + matrix[:, 2]
+    assert ((seen > 0) & (seen < 64)).all()
+    assert np.ptp(seen[:, 1]) > 1
 
 
 def test_strong_shrinking_does_not_shift():

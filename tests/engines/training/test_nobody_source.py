@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from engines.training.augment import UPPER_BODY, AugmentRanges, crop_transform
+from engines.training.augment import AugmentRanges
 from engines.training.losses.trunk import heatmap_loss, heatmap_targets
 from engines.training.nobody_source import SQUARES, NobodySource
-from engines.training.photos.person_crops import STORED_MARGIN, STORED_SIZE_PX
-from engines.training.synthetic_source import OUTSIDE_PX
+from engines.training.photos.person_crops import STORED_SIZE_PX
 from engines.training.trunk_batches import draw_batch
 from tests.engines.training.photo_shards import write_photos
 
@@ -36,14 +35,3 @@ def test_no_place_is_the_right_one_wherever_the_crop_goes(source):
     assert (weight > 0).all() and set(np.unique(batch.parts)) <= {0, 255} and (batch.parts == 0).any()
     unsure, sure = torch.zeros_like(target), 9 * torch.nn.functional.one_hot(torch.tensor(40), 256).view(16, 16)
     assert heatmap_loss(unsure, target, weight) < heatmap_loss(sure.expand_as(target), target, weight)
-
-
-def test_points_outside_the_picture_do_not_take_the_upper_body_with_them():
-    ranges = AugmentRanges(upper_body_probability=1, log_scale=0, shift=0, rotation_deg=0, any_rotation_probability=0)
-    points = np.zeros((17, 3), np.float32)
-    points[UPPER_BODY] = [(120 + 4 * i, 100 + 5 * i, 1) for i in range(len(UPPER_BODY))]
-    points[9] = (OUTSIDE_PX, OUTSIDE_PX, 1)
-    matrix, _ = crop_transform(np.random.default_rng(0), STORED_SIZE_PX, STORED_MARGIN, 64, points, ranges)
-    seen = points[[5, 6], :2] @ matrix[:, :2].T + matrix[:, 2]
-    assert ((seen > 0) & (seen < 64)).all()
-    assert np.ptp(seen[:, 1]) > 1

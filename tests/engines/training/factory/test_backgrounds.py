@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from engines.training.factory.backgrounds import emptiest_part, load_backgrounds, procedural, random_patch
+from engines.training.factory.backgrounds import (
+    PEOPLE_FOLDERS,
+    emptiest_part,
+    load_backgrounds,
+    procedural,
+    random_patch,
+)
 from engines.training.factory.codec import decode_rgb
 from tests.engines.training.photo_shards import write_photos
 
@@ -17,13 +23,15 @@ def shared(tmp_path):
     for split, classes in (("train", ("open", "research", "mixed-cc", "unstated")), ("val", ("research",))):
         photos = [(grey(50 * number), {"licence_class": licence}) for number, licence in enumerate(classes)]
         write_photos(tmp_path / "data/backgrounds", split, photos)
+    for folder in PEOPLE_FOLDERS:
+        write_photos(tmp_path / "data" / folder, "train", [])
     return tmp_path
 
 
 def test_licences(shared):
-    found = load_backgrounds(shared, val=False, people=False)
+    found = load_backgrounds(shared, val=False)
     assert [int(decode_rgb(data).mean()) for data in found] == [0, 100]  # open, mixed-cc
-    assert len(load_backgrounds(shared, val=False, people=False, licences=("research", "unstated"))) == 2
+    assert len(load_backgrounds(shared, val=False, licences=("research", "unstated"))) == 2
     with pytest.raises(ValueError, match="no background"):
         load_backgrounds(shared, val=True)
 
