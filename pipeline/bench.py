@@ -41,11 +41,11 @@ class Measurement:
     network_ms: dict[str, float]
     """Per network file, all its calls."""
     look_ms: float
-    """What the next frame waits for: locator, trunk, tracking, reading of points; networks included."""
+    """What the next frame waits for: trunk, tracking, reading of points; networks included."""
     look_network_ms: float
     """Of this, the networks."""
     lift_ms: float
-    """Bodies, smoothing, beside the next frame's look; networks included."""
+    """Beside the next frame's look: bodies, smoothing, and the locator; networks included."""
     sinks_ms: float
     """Publisher and recorder, on threads of their own, in processor time: what they wait for is the estimator."""
     look_outside_cpu_ms: float
@@ -89,7 +89,6 @@ def measure(source: str, *, flags: Sequence[str]) -> Measurement:
             Stopwatch(Estimator, "catch_up") as after,
             Stopwatch(Estimator, "lift") as lift,
             Stopwatch(Engine, "__call__", within=look) as looking_networks,
-            Stopwatch(Engine, "__call__", within=after) as networks_after,
             Stopwatch(Publisher, "write") as publisher,
             Stopwatch(Recorder, "write") as recorder,
         ):
@@ -106,15 +105,11 @@ def measure(source: str, *, flags: Sequence[str]) -> Measurement:
         latency_p99_ms=summary["latency_ms"]["p99"],
         stage_ms=summary["stage_ms"],
         network_ms={name: total / frames for name, total in networks.total_ms.items()},
-        look_ms=(look.total_ms.total() + after.total_ms.total()) / frames,
-        look_network_ms=(looking_networks.total_ms.total() + networks_after.total_ms.total()) / frames,
-        lift_ms=lift.total_ms.total() / frames,
+        look_ms=look.total_ms.total() / frames,
+        look_network_ms=looking_networks.total_ms.total() / frames,
+        lift_ms=(lift.total_ms.total() + after.total_ms.total()) / frames,
         sinks_ms=(publisher.cpu_ms.total() + recorder.cpu_ms.total()) / frames,
-        look_outside_cpu_ms=(
-            sum(watch.cpu_ms.total() for watch in (look, after))
-            - sum(watch.cpu_ms.total() for watch in (looking_networks, networks_after))
-        )
-        / frames,
+        look_outside_cpu_ms=(look.cpu_ms.total() - looking_networks.cpu_ms.total()) / frames,
         outside_cpu_ms=(
             sum(watch.cpu_ms.total() for watch in (look, after, lift, publisher, recorder)) - networks.cpu_ms.total()
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,12 +58,26 @@ class _People:
     """By row, of a picture that stands alone: there it takes bodies to tell who is seen."""
 
 
+@dataclass(slots=True)
+class _Search:
+    """The locator's work on a frame in which somebody was followed anyway: it is done when their bodies are published,
+    and what it found is taken in two looks later, like the bodies."""
+
+    number: int
+    """Of the frame's look, per stream."""
+    frame: Frame
+    boxes: np.ndarray | None = None
+    """See `engines.locator.Locator.detect`; None: not done yet."""
+    spans_ms: dict[str, float] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Looked:
     """What `Estimator.look` saw, before bodies are made of it."""
 
     people: tuple[_People, ...]
     look: Look
+    searches: tuple[_Search, ...]
     spans_ms: dict[str, float]
 
 
@@ -130,11 +144,8 @@ class Estimator:
         self._search: Detect = search if look_again else detect
         """The same for a picture that stands alone."""
         self._trackers: dict[str, Tracker] = {}
-        self._to_detect: dict[str, Frame] = {}
-        """Frames of streams that the locator looks at when their bodies are published."""
-        self._detected: dict[str, tuple[float, np.ndarray]] = {}
-        """What it found there, and when (media time)."""
-        self._spans_after: dict[str, float] = {}
+        self._searches: dict[str, _Search] = {}
+        """Per stream, what no look has taken in yet."""
         self._looks = Counter[str]()
         """Per stream, how many began."""
         self._lifted: dict[str, deque[_Lifted]] = {}
@@ -151,8 +162,9 @@ class Estimator:
 
     def process(self, frame: Frame) -> FrameResult:
         """Find the bodies of one frame."""
-        result = self.process_together([frame])[0]
-        self.catch_up()
+        looked = self.look([frame])
+        result = self.lift(looked)[0]
+        self.catch_up(looked)
         return result
 
     def process_together(self, frames: list[Frame]) -> list[FrameResult]:
@@ -166,7 +178,7 @@ class Estimator:
         """
         if len({frame.stream for frame in frames}) < len(frames):
             raise ValueError(f"frames {frames} share a stream, process them one after the other")
-        spans, self._spans_after = self._spans_after, {}
+        spans: dict[str, float] = {}
         for frame in frames:
             self._remember(frame.stream)
         located = [self._locate(frame, spans) for frame in frames]
@@ -198,7 +210,11 @@ class Estimator:
                     tracker.update(track_id, one.points_px, one.score)
                 seen = tuple(_Seen(state, row_of[state.track_id]) for state in tracker.finish())
             people.append(_People(frame, self._looks[frame.stream], seen, bodies))
-        return Looked(tuple(people), look, spans)
+        begun = (self._searches.get(one.frame.stream) for one in people)
+        searches = tuple(
+            search for one, search in zip(people, begun, strict=True) if search and search.number == one.number
+        )
+        return Looked(tuple(people), look, searches, spans)
 
     def lift(self, looked: Looked) -> list[FrameResult]:
         """The bodies of those who were seen, one result per frame. See `pipeline.runner.FrameEstimator.lift`."""
@@ -250,27 +266,26 @@ class Estimator:
         if body.score >= SURE_SCORE:
             tracker.remember_body(track_id, Extent(camera.project(body.joints), body.points_px))
 
-    def catch_up(self) -> None:
-        """What published bodies need not wait for: the locator, on frames in which somebody was followed anyway.
-
-        What it finds is used with the next frame of the stream.
-        """
-        for stream, frame in self._to_detect.items():
-            with span(self._spans_after, "locate_after"):
-                self._detected[stream] = frame.pts_s, self._detect(frame.image)
-        self._to_detect.clear()
+    def catch_up(self, looked: Looked) -> None:
+        """What published bodies need not wait for. See `pipeline.runner.FrameEstimator.catch_up`."""
+        for search in looked.searches:
+            with span(search.spans_ms, "locate_after"):
+                search.boxes = self._detect(search.frame.image)
 
     def _locate(self, frame: Frame, spans: dict[str, float]) -> tuple[Tracker, tuple[TrackState, ...]]:
         """Whom to look at in a frame."""
         tracker = self._trackers.setdefault(frame.stream, Tracker(self._settings))
         tracker.advance(frame)
-        before = self._detected.pop(frame.stream, None)
-        if before is not None and 0 < frame.pts_s - before[0] <= STALE_S:
-            tracker.merge_detections(before[1])
+        search, number = self._searches.pop(frame.stream, None), self._looks[frame.stream]
+        fresh = search is not None and 0 < frame.pts_s - search.frame.pts_s <= STALE_S
+        if search and fresh and search.number == number - 1 and tracker.detection_can_wait():
+            self._searches[frame.stream] = search  # it may be done or not: that would be a matter of luck
+        elif search and fresh and search.boxes is not None and search.number < number - 1:
+            spans.update(search.spans_ms)
+            tracker.merge_detections(search.boxes)
         elif tracker.needs_detection():
-            waited = self._to_detect.pop(frame.stream, None) is not None
-            if tracker.detection_can_wait() and not waited:
-                self._to_detect[frame.stream] = frame
+            if tracker.detection_can_wait() and not search:
+                self._searches[frame.stream] = _Search(number, frame)
             else:
                 with span(spans, "locate"):
                     detections = (self._search if frame.unrelated else self._detect)(frame.image)

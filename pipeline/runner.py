@@ -54,8 +54,9 @@ class FrameEstimator(Protocol):
     def lift(self, looked: Any) -> list[FrameResult]:
         """The bodies of what `look` saw, one result per frame. An exception ends the run."""
 
-    def catch_up(self) -> None:
-        """Called between looks, for what bodies need not wait for."""
+    def catch_up(self, looked: Any) -> None:
+        """Called on the thread of `lift` when its bodies are published, for what they need not wait for; what it finds
+        is for looks after the next one."""
 
     def close(self) -> None:
         """Let go of engines."""
@@ -173,7 +174,6 @@ class Runner:
                     bodies.wait()
                 looked = self._estimator.look(unknown) if unknown else None
                 bodies.submit(functools.partial(self._publish, items, now_ns, looked))
-                self._estimator.catch_up()
             bodies.wait()
         finally:
             bodies.close(DRAIN_S)  # what was looked at before an error is published still
@@ -182,16 +182,18 @@ class Runner:
         """Make the bodies of frames that were taken from the inbox, and give them to the sinks."""
         try:
             estimated = iter(self._estimator.lift(looked) if looked is not None else ())
+            for frame, spans_ms in items:
+                result = next(estimated) if frame.bodies is None else FrameResult(frame=frame, bodies=frame.bodies)
+                queue_ms = (taken_ns - frame.capture_ns) / 1e6
+                result = replace(result, spans_ms={**spans_ms, "queue": queue_ms, **result.spans_ms})
+                for sink in self.sinks:
+                    sink.submit(result)
+                self.stats.published(result)
+            if looked is not None:
+                self._estimator.catch_up(looked)
         except BaseException:
             self._inbox.close()  # a camera may be silent: no further frame would bring the error to light
             raise
-        for frame, spans_ms in items:
-            result = next(estimated) if frame.bodies is None else FrameResult(frame=frame, bodies=frame.bodies)
-            queue_ms = (taken_ns - frame.capture_ns) / 1e6
-            result = replace(result, spans_ms={**spans_ms, "queue": queue_ms, **result.spans_ms})
-            for sink in self.sinks:
-                sink.submit(result)
-            self.stats.published(result)
 
     def _thread(self, name: str, work: Callable[..., None], *args: Any) -> threading.Thread:
         return threading.Thread(target=self._guard, args=(name, work, *args), name=name, daemon=True)

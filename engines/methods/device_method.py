@@ -3,6 +3,7 @@ there."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -51,6 +52,8 @@ class DeviceMethod:
         stream = device.new_stream()
         self._path = DevicePath(trunk, lifter, body, device, mirror=mirror, most_people=most_people, stream=stream)
         self._pictures = DevicePictures(device, stream)
+        self._using = threading.Lock()
+        """Held by who puts work on the stream: the locator may look at one frame while people are seen in the next."""
         self._locator = None
         if locator is not None:
             self._locator = DeviceLocator(locator, device, pictures=self._pictures, stream=stream)
@@ -60,7 +63,8 @@ class DeviceMethod:
         """See `DeviceLocator.detect`. Raises ValueError where there is no locator."""
         if self._locator is None:
             raise ValueError("this method was made without a locator: pass its engine")
-        return self._locator.detect(image)
+        with self._using:
+            return self._locator.detect(image)
 
     def estimate(self, requests: list[CropRequest], spans_ms: dict[str, float]) -> list[BodyEstimate]:
         """See `engines.methods.Method.estimate`."""
@@ -69,13 +73,14 @@ class DeviceMethod:
         intrinsics = [request.intrinsics for request in requests]
         centers = np.stack([request.center_px for request in requests])
         sides = np.array([request.side_px for request in requests])
-        with span(spans_ms, "upload"):
-            images = {id(request.image): request.image for request in requests}
-            pictures = self._pictures(list(images.values()))
-        with span(spans_ms, "device"):
-            places = {key: place for place, key in enumerate(images)}
-            picture_of = np.array([places[id(request.image)] for request in requests])
-            seen = self._path(pictures, picture_of, intrinsics, centers, sides)
+        with self._using:
+            with span(spans_ms, "upload"):
+                images = {id(request.image): request.image for request in requests}
+                pictures = self._pictures(list(images.values()))
+            with span(spans_ms, "device"):
+                places = {key: place for place, key in enumerate(images)}
+                picture_of = np.array([places[id(request.image)] for request in requests])
+                seen = self._path(pictures, picture_of, intrinsics, centers, sides)
         with span(spans_ms, "lift"):
             bodies = seen.bodies
             if self._consistency is not None:

@@ -56,6 +56,8 @@ class OpenVinoEngine(Engine):
             hint.inference_precision: _FLOATS[float_precision],
             hint.performance_mode: hint.PerformanceMode.LATENCY,
             properties.num_streams: 1,
+            # Pinned, every network of the process sits on the same first cores, and waits there while others are free.
+            hint.enable_cpu_pinning: False,
             # Weights stored as 8 bits are no reason to round activations to 8 bits too, as it would on CPUs with VNNI:
             # points of float networks were off by up to 2 cm.
             hint.dynamic_quantization_group_size: 0,

@@ -31,7 +31,7 @@ class BrightEstimator:
     def lift(self, looked: list[FrameResult]) -> list[FrameResult]:
         return looked
 
-    def catch_up(self) -> None:
+    def catch_up(self, looked: list[FrameResult]) -> None:
         pass
 
     def close(self) -> None:

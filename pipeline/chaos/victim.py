@@ -44,8 +44,8 @@ class StallingEstimator:
     def lift(self, looked: Any) -> list[FrameResult]:
         return self._inner.lift(looked)
 
-    def catch_up(self) -> None:
-        self._inner.catch_up()
+    def catch_up(self, looked: Any) -> None:
+        self._inner.catch_up(looked)
 
     def close(self) -> None:
         self._inner.close()

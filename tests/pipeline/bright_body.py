@@ -34,7 +34,7 @@ class BrightBodyEstimator:
     def lift(self, looked: list[FrameResult]) -> list[FrameResult]:
         return looked
 
-    def catch_up(self) -> None:
+    def catch_up(self, looked) -> None:
         pass
 
     def process(self, frame: Frame) -> FrameResult:

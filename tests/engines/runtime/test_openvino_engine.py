@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
+import openvino
 import pytest
 from onnx.reference import ReferenceEvaluator
+from openvino.properties.hint import enable_cpu_pinning
 
 from engines.body import load_body
 from engines.methods import WEIGHTS
@@ -77,6 +79,16 @@ def test_threads_do_not_mix_their_answers(two_layers):
     with load_engine(path, "openvino", "f32", threads=1) as engine, ThreadPoolExecutor(8) as pool:
         ys = list(pool.map(lambda x: engine({"x": x})["y"], xs))
     np.testing.assert_allclose(ys, [answer(x, weights)[1] for x in xs], atol=1e-4)
+
+
+def test_no_core_is_claimed(two_layers, monkeypatch):
+    """Pinned networks of one process all sit on the same cores, while others are free."""
+    made = []
+    compile_model = openvino.Core.compile_model
+    monkeypatch.setattr(openvino.Core, "compile_model", lambda *args: made.append(compile_model(*args)) or made[-1])
+    load_engine(two_layers[0], "openvino", "f32", threads=2, side_by_side=True).close()
+    assert made
+    assert not any(network.get_property(enable_cpu_pinning) for network in made)
 
 
 def test_a_network_with_free_sizes_runs(tmp_path):
