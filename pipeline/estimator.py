@@ -282,7 +282,7 @@ class Estimator:
             self._searches[frame.stream] = search  # it may be done or not: that would be a matter of luck
         elif search and fresh and search.boxes is not None and search.number < number - 1:
             spans.update(search.spans_ms)
-            tracker.merge_detections(search.boxes)
+            tracker.merge_detections(search.boxes, search.frame.pts_s)
         elif tracker.needs_detection():
             if tracker.detection_can_wait() and not search:
                 self._searches[frame.stream] = _Search(number, frame)

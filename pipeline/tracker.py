@@ -71,7 +71,8 @@ class Tracker:
         self._now_s = -math.inf
         self._step_s = math.inf
         self._detected_s = -math.inf
-        self._somebody_went = False
+        self._gone_s = math.inf
+        """When somebody was lost for whom the locator has not looked since; infinite: nobody."""
 
     def advance(self, frame: Frame) -> None:
         """Moves everybody to the time of ``frame``.
@@ -83,7 +84,7 @@ class Tracker:
         if frame.unrelated or not 0 <= step <= max(self.settings.max_age_s, _LONGEST_GAP_S):
             self._tracks.clear()
             self._refused.clear()
-            self._detected_s = -math.inf
+            self._detected_s, self._gone_s = -math.inf, math.inf
             step = 0.0
         self._frame, self._now_s, self._step_s = frame, frame.pts_s, step
         for track in self._tracks:
@@ -97,16 +98,19 @@ class Tracker:
         unsettled = not self._tracks or any(track.phase == "lost" for track in self._tracks)
         interval = self.settings.relocate_every_s if unsettled else self.settings.detect_every_s
         # A millisecond of grace: 15 frames at 30 Hz are half a second whatever the rounding of time stamps.
-        return self._somebody_went or self._now_s - self._detected_s >= interval - 1e-3
+        return self._gone_s <= self._now_s or self._now_s - self._detected_s >= interval - 1e-3
 
     def detection_can_wait(self) -> bool:
-        """Whether what the locator finds in this frame may be used for the next: people need not wait for it."""
+        """Whether what the locator finds in this frame may be used for one of the next: people need not wait for it."""
         return self._step_s <= _SHORT_STEP_S and any(track.phase == "followed" for track in self._tracks)
 
-    def merge_detections(self, detections: np.ndarray) -> None:
-        """Takes in what the locator found in this frame: (N, 5) x0, y0, x1, y1, score, pixels."""
+    def merge_detections(self, detections: np.ndarray, taken_s: float | None = None) -> None:
+        """Takes in what the locator found in this frame, or in one that was taken at ``taken_s``, just before: (N, 5)
+        x0, y0, x1, y1, score, pixels."""
         frame = self._current_frame()
-        self._detected_s, self._somebody_went = self._now_s, False
+        self._detected_s = self._now_s if taken_s is None else taken_s
+        if self._gone_s <= self._detected_s:
+            self._gone_s = math.inf
         settings = self.settings
         least = settings.still_detection_score if frame.unrelated else settings.min_detection_score
         found = distinct_detections(detections, least)
@@ -277,7 +281,8 @@ class Tracker:
             self._unpublished.append(track.track_id)
         else:
             track.phase = "lost"
-            self._somebody_went |= track.proposed is None or self._now_s - track.seen_s < _JUST_GONE_S
+            if track.proposed is None or self._now_s - track.seen_s < _JUST_GONE_S:
+                self._gone_s = self._now_s
 
     def _remember_colours(self, seen: list[Track], frame: Frame) -> None:
         if not seen:
