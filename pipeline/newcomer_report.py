@@ -2,7 +2,8 @@
 
 Run `python -m pipeline.newcomer_report --shared ../shared`.
 Every candidate of the locator is cut out and estimated as newcomers of a video are; one that overlaps a known person by
-an IoU of `MATCH_IOU` is right, one on a small or unlabelled person is not counted, any other is false.
+an IoU of 0.4 is right, one on a small or unlabelled person is not counted, any other is false: see
+`engines.training.candidates`.
 """
 
 from __future__ import annotations
@@ -14,19 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from engines.body import load_body
-from engines.boxes import overlap
 from engines.camera import Intrinsics
 from engines.locator import Locator
 from engines.methods import WEIGHTS, CropRequest, Method, create_method
 from engines.runtime import load_engine
-from engines.training.evaluate.locator import MIN_HEIGHT_PX
+from engines.training.candidates import labelled_candidates, large
 from engines.training.locator_batches import Photo, load_photos
 from pipeline.person_box import crop_square
 from pipeline.person_score import NEW, person_score
 from pipeline.tracker_settings import TrackerSettings
 
-MATCH_IOU = 0.4
-MAX_CANDIDATES = 10
 FALSE_ALARMS = (0.02, 0.05, 0.1, 0.2, 0.5)
 """False ones a picture at which scores are compared."""
 
@@ -52,26 +50,18 @@ def candidates(method: Method, locator: Locator, photos: list[Photo]) -> Candida
     people = 0
     for photo in photos:
         height, width = photo.image.shape[:2]
-        big = photo.boxes[:, 3] - photo.boxes[:, 1] >= MIN_HEIGHT_PX
-        found = locator.detect(photo.image)[:MAX_CANDIDATES]
         camera = Intrinsics.from_fov(width, height)
-        squares = [crop_square(box) for box in found]
+        found, persons = labelled_candidates(locator.detect, photo)
         requests = [
-            CropRequest(image=photo.image, center_px=center, side_px=side, intrinsics=camera)
-            for center, side in squares
+            CropRequest(image=photo.image, center_px=center, side_px=side, intrinsics=camera, doubted=True)
+            for center, side in map(crop_square, found)
         ]
-        iou, _ = overlap(found, photo.boxes)
-        _, inside_ignored = overlap(found, photo.ignore)
-        for row, estimate in enumerate(method.estimate(requests, {}) if requests else ()):
-            nearest = int(iou[row].argmax()) if len(photo.boxes) else -1
-            if nearest >= 0 and iou[row, nearest] >= MATCH_IOU:
-                if big[nearest]:
-                    rows.append((found[row, 4], estimate.score, people + int(big[:nearest].sum())))
-            elif not (len(photo.ignore) and inside_ignored[row].max() > 0.5):
-                rows.append((found[row, 4], estimate.score, -1))
-        people += int(big.sum())
-    locator_scores, scores, persons = (np.array(column) for column in zip(*rows, strict=True))
-    return Candidates(locator_scores, scores, persons, people, len(photos))
+        estimates = method.estimate(requests, {}) if requests else []
+        for one, estimate, person in zip(found, estimates, persons.tolist(), strict=True):
+            rows.append((float(one[4]), estimate.score, person if person < 0 else people + person))
+        people += int(large(photo).sum())
+    locator_scores, scores, numbers = (np.array(column) for column in zip(*rows, strict=True))
+    return Candidates(locator_scores, scores, numbers, people, len(photos))
 
 
 def found_above(scores: np.ndarray, of: Candidates, limit: float) -> tuple[float, float]:

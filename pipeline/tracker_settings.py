@@ -27,8 +27,8 @@ class TrackerSettings:
     """How long a lost person is remembered."""
     min_detection_score: float = 0.15
     min_stranger_score: float = 0.23
-    """The same for those who are looked at in videos: less sure ones would need a body of a score of 0.79 or more. With
-    0.17 the street clip takes a fifth more looks, and 91 in place of 90 % of its people are found."""
+    """The same for those who are looked at in videos: less sure ones would need a body of a score of 0.72 or more. With
+    0.17 and other limits the street clip took a fifth more looks, and 91 in place of 90 % of its people were found."""
     still_detection_score: float = MIN_SCORE
     """The same in pictures that stand alone."""
     min_new_score: float = NEW

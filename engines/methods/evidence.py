@@ -12,12 +12,15 @@ import numpy as np
 from engines.camera import Intrinsics
 from engines.keypoints import PART_MIRROR, POINT_MIRROR
 from engines.methods.grouping import part_people
+from engines.methods.presence import Presence
 from engines.runtime import Engine
 from kernels.average_mirror import average_mirror
 from kernels.crop_normalize import crop_batch, crop_to_source
 from kernels.decode_heatmaps import decode_heatmaps
 from kernels.launch.crop_pictures import AnyPicture
 
+PRESENCE = "presence"
+"""Among `Evidence.outputs`: (B,) 0 to 1, see `engines.methods.presence`."""
 MIRROR_ORDERS = {"heatmaps": POINT_MIRROR, "depth": POINT_MIRROR, "parts": PART_MIRROR}
 """The trunk's outputs that change in a mirror, and what each channel is there."""
 
@@ -34,6 +37,8 @@ class CropRequest:
     intrinsics: Intrinsics
     person: Hashable = None
     """Who it is from frame to frame, for methods that start from their last estimate; None: unknown."""
+    doubted: bool = False
+    """Nobody was seen here before: what the features say of it counts for the score (`engines.methods.presence`)."""
     alone: bool = False
     """The picture stands alone: no next one will mend what is misread in this one, so it is read more closely."""
     scales: tuple[float, ...] = ()
@@ -155,12 +160,12 @@ class TrunkReader:
     """The trunk as an engine, between crops and evidence.
 
     ``mirror``: look at the mirror image of each crop too and average (twice the time, about 0.01 OKS more accurate);
-    None: where it is to read closely.
+    None: where it is to read closely. ``presence``: who doubts that anybody is there; None: nobody.
     """
 
-    def __init__(self, engine: Engine, *, mirror: bool | None) -> None:
+    def __init__(self, engine: Engine, *, mirror: bool | None, presence: Presence | None = None) -> None:
         self.engine = engine
-        self._mirror = mirror
+        self._mirror, self._presence = mirror, presence
         size = engine.inputs[0].shape[1]
         assert size is not None
         self.size_px = size
@@ -177,6 +182,8 @@ class TrunkReader:
 
     def read(self, outputs: dict[str, np.ndarray], crops: np.ndarray, requests: list[CropRequest]) -> Evidence:
         """See `read_trunk`."""
+        if self._presence is not None:
+            outputs = outputs | {PRESENCE: self._presence(outputs["features"])}
         return read_trunk(outputs, crops, requests)
 
     def part(self, evidence: Evidence, requests: list[CropRequest]) -> Evidence:

@@ -13,11 +13,12 @@ from engines.body import BodyModel
 from engines.estimate import BodyEstimate, Sighting
 from engines.keypoints import NUM_COCO
 from engines.methods.bodies import OUTLINE_LEVEL, Bodies
-from engines.methods.evidence import CropRequest, Evidence, EvidenceReader, TrunkReader, averaged
+from engines.methods.evidence import PRESENCE, CropRequest, Evidence, EvidenceReader, TrunkReader, averaged
 from engines.methods.face_looks import face_squares, with_faces
 from engines.methods.facing import Facing
 from engines.methods.last_places import LastPlaces
 from engines.methods.look import Look
+from engines.methods.presence import Presence
 from engines.methods.quality import body_quality
 from engines.methods.span import span
 from engines.runtime import Engine, load_engine
@@ -65,7 +66,8 @@ def load_trunk(
     from engines.methods import WEIGHTS
 
     engine = load_engine(WEIGHTS / f"trunk-{preset}.onnx", runtime, precision, threads, side_by_side=True)
-    return TrunkReader(engine, mirror=mirror)
+    learned = WEIGHTS / f"presence-{preset}.npz"
+    return TrunkReader(engine, mirror=mirror, presence=Presence.load(learned) if learned.is_file() else None)
 
 
 class TrunkMethod:
@@ -92,7 +94,7 @@ class TrunkMethod:
         if not requests:
             return Look(requests=requests, seen=[])
         evidence = self._see(requests, spans_ms)
-        seen = self._sightings(evidence)
+        seen = self._sightings(evidence, requests)
         rows = _sure(seen, least_scores)
         # Where nobody is, nobody claims limbs; and who scores too little alone scores no more beside others.
         evidence, sure = evidence.of(rows), [requests[row] for row in rows]
@@ -101,7 +103,7 @@ class TrunkMethod:
         settled = self._closely(settled, sure, spans_ms)
         if settled is not evidence:
             evidence = settled
-            for row, own in zip(rows, self._sightings(evidence), strict=True):
+            for row, own in zip(rows, self._sightings(evidence, sure), strict=True):
                 seen[row] = own
         self._last_places.keep(requests, seen)
         return Look(requests=requests, seen=seen, evidence=evidence, rows=rows)
@@ -137,9 +139,12 @@ class TrunkMethod:
             return self._trunk.read(outputs, crops, requests)
 
     @staticmethod
-    def _sightings(evidence: Evidence) -> list[Sighting]:
-        alone = evidence.outputs.get(MASS_ALONE)
-        return sightings(evidence.points_px, alone if alone is None else np.minimum(alone, evidence.points_px[..., 2]))
+    def _sightings(evidence: Evidence, requests: Sequence[CropRequest]) -> list[Sighting]:
+        alone, presence = evidence.outputs.get(MASS_ALONE), evidence.outputs.get(PRESENCE)
+        fresh = alone if alone is None else np.minimum(alone, evidence.points_px[..., 2])
+        if presence is not None:
+            presence = np.where([request.doubted for request in requests], presence, 1)
+        return sightings(evidence.points_px, fresh, presence)
 
     def _closely(self, evidence: Evidence, requests: list[CropRequest], spans_ms: dict[str, float]) -> Evidence:
         """With the looks at other `CropRequest.scales`, and closer ones at faces; maps stay those of the first."""
@@ -184,13 +189,18 @@ class TrunkMethod:
             engine.close()
 
 
-def sightings(points_px: np.ndarray, fresh: np.ndarray | None = None) -> list[Sighting]:
+def sightings(
+    points_px: np.ndarray, fresh: np.ndarray | None = None, presence: np.ndarray | None = None
+) -> list[Sighting]:
     """What is published of points (B, 41, 3) with the mass of their peaks, whether or not bodies are made of them;
-    ``fresh`` (B, 41): the masses that count for the score, where they are others."""
+    ``fresh`` (B, 41): the masses that count for the score, where they are others; ``presence`` (B,): what the scores
+    are multiplied by."""
     points = points_px.copy()
     points[..., 2] = published_confidence(points[..., 2])
     scored = points[..., 2] if fresh is None else published_confidence(fresh)
     best = np.sort(scored[:, :NUM_COCO], axis=1)[:, -SCORED_POINTS:].mean(1)
+    if presence is not None:
+        best = best * presence
     return [Sighting(points_px=own, score=score) for own, score in zip(points, best.tolist(), strict=True)]
 
 

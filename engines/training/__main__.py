@@ -14,6 +14,7 @@ NETWORKS = {
     "smplr": "engines.training.train_smplr",
     "ordinal": "engines.training.train_ordinal",
     "ordinal-heads": "engines.training.train_ordinal_heads",
+    "presence": "engines.training.train_presence",
 }
 
 
