@@ -306,7 +306,7 @@ class Estimator:
             side_px=side,
             intrinsics=frame.intrinsics,
             person=(frame.stream, target.track_id),
-            doubted=target.phase == "new",
+            doubted=target.phase == "new" and not frame.unrelated,
             alone=frame.unrelated,
             time_s=frame.pts_s,
         )

@@ -18,6 +18,7 @@ from engines.methods.device_path import DevicePath
 from engines.methods.evidence import CropRequest
 from engines.methods.look import Look
 from engines.methods.point_networks import open_point_network, pulled
+from engines.methods.presence import doubt
 from engines.methods.span import span
 from engines.methods.trunk_method import sightings, to_estimates
 from engines.runtime import EngineUnavailable, load_engine
@@ -89,7 +90,9 @@ class DeviceMethod:
                     *found, self._consistency, self._body, seen.points_px, seen.depth_m, intrinsics, centers
                 )
         with span(spans_ms, "quality"):
-            return to_estimates(bodies, sightings(seen.points_px), seen.silhouette_iou, requests)
+            factor = doubt(None, [request.doubted for request in requests])
+            seen_points = sightings(seen.points_px, presence=factor)
+            return to_estimates(bodies, seen_points, seen.silhouette_iou, requests)
 
     def look(self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]) -> Look:
         """See `engines.methods.Method.look`: to ask the device for scores would take longer than to make bodies."""

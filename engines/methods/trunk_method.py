@@ -18,7 +18,7 @@ from engines.methods.face_looks import face_squares, with_faces
 from engines.methods.facing import Facing
 from engines.methods.last_places import LastPlaces
 from engines.methods.look import Look
-from engines.methods.presence import Presence
+from engines.methods.presence import Presence, doubt
 from engines.methods.quality import body_quality
 from engines.methods.span import span
 from engines.runtime import Engine, load_engine
@@ -142,9 +142,7 @@ class TrunkMethod:
     def _sightings(evidence: Evidence, requests: Sequence[CropRequest]) -> list[Sighting]:
         alone, presence = evidence.outputs.get(MASS_ALONE), evidence.outputs.get(PRESENCE)
         fresh = alone if alone is None else np.minimum(alone, evidence.points_px[..., 2])
-        if presence is not None:
-            presence = np.where([request.doubted for request in requests], presence, 1)
-        return sightings(evidence.points_px, fresh, presence)
+        return sightings(evidence.points_px, fresh, doubt(presence, [request.doubted for request in requests]))
 
     def _closely(self, evidence: Evidence, requests: list[CropRequest], spans_ms: dict[str, float]) -> Evidence:
         """With the looks at other `CropRequest.scales`, and closer ones at faces; maps stay those of the first."""

@@ -9,7 +9,7 @@ from engines.camera import Intrinsics
 from engines.keypoints import NUM_POINTS
 from engines.methods import WEIGHTS
 from engines.methods.evidence import PRESENCE, CropRequest, TrunkReader
-from engines.methods.presence import Presence, channel_summaries
+from engines.methods.presence import UNTOLD, Presence, channel_summaries, doubt
 from engines.methods.trunk_method import sightings
 from engines.runtime.fingerprint import fingerprint
 
@@ -55,6 +55,12 @@ def test_the_score_is_lowered_and_the_points_are_left():
     assert [one.score for one in doubted] == pytest.approx([plain[0].score, plain[1].score / 2])
     for one, other in zip(plain, doubted, strict=True):
         np.testing.assert_array_equal(one.points_px, other.points_px)
+
+
+def test_only_doubted_people_are_judged():
+    presence = np.array([0.3, 0.4, 0.5])
+    assert doubt(presence, [False, True, False]).tolist() == [1, 0.4, 1]
+    assert doubt(None, [True, False]).tolist() == [UNTOLD, 1]
 
 
 def test_the_reader_asks_it_of_every_crop():
