@@ -281,7 +281,8 @@ class Estimator:
         if search and fresh and search.number == number - 1 and tracker.detection_can_wait():
             self._searches[frame.stream] = search  # it may be done or not: that would be a matter of luck
         elif search and fresh and search.boxes is not None and search.number < number - 1:
-            spans.update(search.spans_ms)
+            for name, spent_ms in search.spans_ms.items():
+                spans[name] = spans.get(name, 0.0) + spent_ms
             tracker.merge_detections(search.boxes, search.frame.pts_s)
         elif tracker.needs_detection():
             if tracker.detection_can_wait() and not search:
