@@ -19,7 +19,7 @@ class TrackerSettings:
     """The same in pictures that stand alone, where no next frame waits: OKS 0.631 to 0.636 over 185 people of 91."""
     max_doubtful: int = 3
     """So many strangers of whom the locator is unsure are looked at per detection of a video: the trunk decides."""
-    detect_every_s: float = 0.2
+    detect_every_s: float = 0.23
     """Time between detections while everybody is followed ..."""
     relocate_every_s: float = 0.1
     """... and while somebody is lost or nobody is there."""

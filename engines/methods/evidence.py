@@ -182,7 +182,7 @@ class TrunkReader:
 
     def read(self, outputs: dict[str, np.ndarray], crops: np.ndarray, requests: list[CropRequest]) -> Evidence:
         """See `read_trunk`."""
-        if self._presence is not None:
+        if self._presence is not None and any(request.doubted for request in requests):
             outputs = outputs | {PRESENCE: self._presence(outputs["features"])}
         return read_trunk(outputs, crops, requests)
 

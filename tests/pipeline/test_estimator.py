@@ -14,7 +14,7 @@ from pipeline.sources.registry import open_source
 from pipeline.truth import match
 
 CONFIG = RunConfig(source=("demo",), precision="f32", threads=1)
-FRAMES = 16
+FRAMES = 17
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +146,9 @@ def test_people_who_are_followed_do_not_wait_for_the_locator(demo, estimator):
     spans = [estimator.process(frame).spans_ms for frame, _ in demo]
     assert "locate" in spans[0], "nobody was there to be followed"
     assert not any("locate" in each for each in spans[1:])
-    assert [index for index, each in enumerate(spans) if "locate_after" in each] == [8, 14]
+    assert [index for index, each in enumerate(spans) if "locate_after" in each] == [9, 16]
 
 
 def test_the_locator_does_its_work_also_where_nobody_calls_for_it(demo, estimator):
     spans = [estimator.process_together([frame])[0].spans_ms for frame, _ in demo]
-    assert [index for index, each in enumerate(spans) if "locate" in each] == [0, 8]
+    assert [index for index, each in enumerate(spans) if "locate" in each] == [0, 9]

@@ -1,5 +1,6 @@
 """What features say against a person lowers the score, and nothing else."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,12 +64,13 @@ def test_only_doubted_people_are_judged():
     assert doubt(None, [True, False]).tolist() == [UNTOLD, 1]
 
 
-def test_the_reader_asks_it_of_every_crop():
+def test_the_reader_asks_where_somebody_is_doubted():
     request = CropRequest(
         image=np.zeros((60, 60, 3), np.uint8),
         center_px=np.array([30.0, 30.0]),
         side_px=60.0,
         intrinsics=Intrinsics.from_fov(60, 60),
+        doubted=True,
     )
     outputs = {
         "heatmaps": np.full((2, NUM_POINTS, 8, 8), 1 / 64, np.float32),
@@ -81,6 +83,8 @@ def test_the_reader_asks_it_of_every_crop():
     evidence = TrunkReader(engine, mirror=False, presence=DOUBTS).read(outputs, crops, [request, request])
     assert evidence.outputs[PRESENCE] == pytest.approx([1, np.exp(-1.5)])
     assert evidence.of([1]).outputs[PRESENCE] == pytest.approx([np.exp(-1.5)])
+    known = replace(request, doubted=False)
+    assert PRESENCE not in TrunkReader(engine, mirror=False, presence=DOUBTS).read(outputs, crops, [known] * 2).outputs
     assert PRESENCE not in TrunkReader(engine, mirror=False).read(outputs, crops, [request, request]).outputs
 
 
