@@ -210,10 +210,8 @@ class Estimator:
                     tracker.update(track_id, one.points_px, one.score)
                 seen = tuple(_Seen(state, row_of[state.track_id]) for state in tracker.finish())
             people.append(_People(frame, self._looks[frame.stream], seen, bodies))
-        begun = (self._searches.get(one.frame.stream) for one in people)
-        searches = tuple(
-            search for one, search in zip(people, begun, strict=True) if search and search.number == one.number
-        )
+        waiting = [self._searches[frame.stream] for frame in frames if frame.stream in self._searches]
+        searches = tuple(one for one in waiting if one.number == self._looks[one.frame.stream])
         return Looked(tuple(people), look, searches, spans)
 
     def lift(self, looked: Looked) -> list[FrameResult]:

@@ -1,9 +1,8 @@
 """How many people a limit on the score of newcomers lets in, on photographs whose people are known.
 
 Run `python -m pipeline.newcomer_report --shared ../shared`.
-Every candidate of the locator is cut out and estimated as newcomers of a video are; one that overlaps a known person by
-an IoU of 0.4 is right, one on a small or unlabelled person is not counted, any other is false: see
-`engines.training.candidates`.
+Every candidate of the locator is cut out and estimated as newcomers of a video are; which of them are right, false or
+not counted `engines.training.candidates` tells.
 """
 
 from __future__ import annotations

@@ -37,7 +37,11 @@ class Presence:
 
         Raises ValueError for another number of channels.
         """
-        return np.exp(np.minimum(channel_summaries(features) @ self.weight + self.bias, 0)).astype(np.float32)
+        return self.of_summaries(channel_summaries(features))
+
+    def of_summaries(self, summaries: np.ndarray) -> np.ndarray:
+        """The same of `channel_summaries` (B, 2 C)."""
+        return np.exp(np.minimum(summaries @ self.weight + self.bias, 0)).astype(np.float32)
 
     def save(self, path: Path) -> None:
         """Write a few kilobytes."""

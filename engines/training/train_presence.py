@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from scipy.optimize import minimize
+from scipy.stats import mannwhitneyu
 from tqdm import tqdm
 
 from engines.camera import Intrinsics
@@ -34,7 +35,7 @@ PADDINGS = (1.12, 1.25)
 SHIFT = 0.05
 """Standard deviation of the squares' middles, of their sides."""
 LEAST_LOCATOR = 0.15
-"""Scores of the locator below count as this one."""
+"""Candidates from this score of the locator on."""
 UNHARMED = 0.85
 """Share of the people whose scores stay as they are."""
 STRENGTH = 0.5
@@ -94,7 +95,7 @@ def fit(squares: Squares, ridge: float) -> Presence:
     middle, spread = squares.summaries.mean(0), squares.summaries.std(0) + 1e-3
     known = np.column_stack([
         np.log(np.maximum(squares.estimate, 1e-3)),
-        np.log(np.maximum(squares.locator, LEAST_LOCATOR)),
+        np.log(squares.locator),
         np.ones(len(truth)),
         (squares.summaries - middle) / spread,
     ])  # fmt: skip
@@ -114,8 +115,8 @@ def fit(squares: Squares, ridge: float) -> Presence:
 
 def told_apart(squares: Squares, scores: np.ndarray) -> float:
     """Share of pairs of a person and a square without one in which the person has the higher of ``scores`` (N,)."""
-    wrong = np.sort(scores[~squares.person])
-    return float((np.searchsorted(wrong, scores[squares.person]) / len(wrong)).mean())
+    people, others = scores[squares.person], scores[~squares.person]
+    return float(mannwhitneyu(people, others).statistic / (len(people) * len(others)))
 
 
 def main(argv: list[str]) -> int:
@@ -142,10 +143,9 @@ def main(argv: list[str]) -> int:
         train, val = (load_photos(arguments.shared, split) for split in ("train", "val"))
         drawn = [train[index] for index in rng.permutation(len(train))[: arguments.photos]]
         learned, judged = see(trunk, locator, drawn, rng), see(trunk, locator, val, rng)
-    presence = fit(learned, arguments.ridge)
-    presence = Presence(weight=presence.weight, bias=presence.bias, trunk=fingerprint(network))
+    presence = replace(fit(learned, arguments.ridge), trunk=fingerprint(network))
     for name, squares in (("train", learned), ("val", judged)):
-        factor = np.exp(np.minimum(squares.summaries @ presence.weight + presence.bias, 0))
+        factor = presence.of_summaries(squares.summaries)
         before, after = told_apart(squares, squares.estimate), told_apart(squares, squares.estimate * factor)
         means = [factor[squares.person].mean(), factor[~squares.person].mean()]
         print(f"{name}: {squares.person.sum()} squares of people, {(~squares.person).sum()} of none; told apart by the")

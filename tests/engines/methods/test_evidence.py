@@ -1,5 +1,6 @@
 """Mirror averaging and the way from crops to source pixels, with an engine whose answers the test paints."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,9 +8,16 @@ import pytest
 
 from engines.camera import Intrinsics
 from engines.keypoints import NUM_POINTS, PART_NAMES, POINT_NAMES
-from engines.methods.evidence import CropRequest, TrunkReader, average_with_mirror, read_trunk
+from engines.methods.evidence import PRESENCE, CropRequest, TrunkReader, average_with_mirror, read_trunk
+from engines.methods.presence import Presence
 
 CELLS = 40
+REQUEST = CropRequest(
+    image=np.zeros((480, 640, 3), np.uint8),
+    center_px=np.array([200.0, 300.0]),
+    side_px=80.0,
+    intrinsics=Intrinsics.from_fov(640, 480),
+)
 
 
 def outputs_of(views: list[dict[str, tuple[float, float]]]) -> dict[str, np.ndarray]:
@@ -49,13 +57,7 @@ def test_a_mirror_image_that_disagrees_halves_the_certainty():
 
 
 def test_points_land_in_source_pixels():
-    request = CropRequest(
-        image=np.zeros((480, 640, 3), np.uint8),
-        center_px=np.array([200.0, 300.0]),
-        side_px=80.0,
-        intrinsics=Intrinsics.from_fov(640, 480),
-    )
-    evidence = read_trunk(outputs_of([{"left_wrist": (30, 8)}]), np.zeros((1, 160, 160, 3), np.uint8), [request])
+    evidence = read_trunk(outputs_of([{"left_wrist": (30, 8)}]), np.zeros((1, 160, 160, 3), np.uint8), [REQUEST])
     x, y, confidence = evidence.points_px[0, POINT_NAMES.index("left_wrist")]
     assert (x, y) == pytest.approx((200 + (30.5 / 40 - 0.5) * 80, 300 + (8.5 / 40 - 0.5) * 80), abs=0.1)
     assert confidence > 0.9
@@ -84,3 +86,16 @@ def test_mirror_images_are_looked_at_where_they_are_wanted(mirror, shown):
         found = reader.infer(np.zeros((2, 4 * CELLS, 4 * CELLS, 3), np.uint8), closely=closely)
         assert len(found["heatmaps"]) == 2
     assert engine.shown == shown
+
+
+def test_presence_is_asked_where_somebody_is_doubted():
+    outputs, crops = outputs_of([{}, {}]), np.zeros((2, 4 * CELLS, 4 * CELLS, 3), np.uint8)
+    outputs["features"][1] = 1
+    presence = Presence(weight=np.array([0, 0, 0, -2], np.float32), bias=0.5)
+    reader = TrunkReader(CountingEngine(), mirror=False, presence=presence)
+    evidence = reader.read(outputs, crops, [REQUEST, replace(REQUEST, doubted=True)])
+    assert evidence.outputs[PRESENCE] == pytest.approx([1, np.exp(-1.5)])
+    assert evidence.of([1]).outputs[PRESENCE] == pytest.approx([np.exp(-1.5)])
+    assert PRESENCE not in reader.read(outputs, crops, [REQUEST, REQUEST]).outputs
+    plain = TrunkReader(CountingEngine(), mirror=False)
+    assert PRESENCE not in plain.read(outputs, crops, [replace(REQUEST, doubted=True)] * 2).outputs

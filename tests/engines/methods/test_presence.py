@@ -1,15 +1,9 @@
 """What features say against a person lowers the score, and nothing else."""
 
-from dataclasses import replace
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
-from engines.camera import Intrinsics
-from engines.keypoints import NUM_POINTS
 from engines.methods import WEIGHTS
-from engines.methods.evidence import PRESENCE, CropRequest, TrunkReader
 from engines.methods.presence import UNTOLD, Presence, channel_summaries, doubt
 from engines.methods.trunk_method import sightings
 from engines.runtime.fingerprint import fingerprint
@@ -62,30 +56,6 @@ def test_only_doubted_people_are_judged():
     presence = np.array([0.3, 0.4, 0.5])
     assert doubt(presence, [False, True, False]).tolist() == [1, 0.4, 1]
     assert doubt(None, [True, False]).tolist() == [UNTOLD, 1]
-
-
-def test_the_reader_asks_where_somebody_is_doubted():
-    request = CropRequest(
-        image=np.zeros((60, 60, 3), np.uint8),
-        center_px=np.array([30.0, 30.0]),
-        side_px=60.0,
-        intrinsics=Intrinsics.from_fov(60, 60),
-        doubted=True,
-    )
-    outputs = {
-        "heatmaps": np.full((2, NUM_POINTS, 8, 8), 1 / 64, np.float32),
-        "depth": np.zeros((2, NUM_POINTS), np.float32),
-        "parts": np.zeros((2, 16, 8, 8), np.float32),
-        "features": np.concatenate((features(0, 0), features(0, 1))),
-    }
-    engine = SimpleNamespace(inputs=(SimpleNamespace(shape=(None, 32, 32, 3)),))
-    crops = np.zeros((2, 32, 32, 3), np.uint8)
-    evidence = TrunkReader(engine, mirror=False, presence=DOUBTS).read(outputs, crops, [request, request])
-    assert evidence.outputs[PRESENCE] == pytest.approx([1, np.exp(-1.5)])
-    assert evidence.of([1]).outputs[PRESENCE] == pytest.approx([np.exp(-1.5)])
-    known = replace(request, doubted=False)
-    assert PRESENCE not in TrunkReader(engine, mirror=False, presence=DOUBTS).read(outputs, crops, [known] * 2).outputs
-    assert PRESENCE not in TrunkReader(engine, mirror=False).read(outputs, crops, [request, request]).outputs
 
 
 def test_what_ships_was_learned_with_the_trunk_that_ships():

@@ -22,13 +22,12 @@ def squares(seed: int) -> Squares:
     )
 
 
-def factor(presence, of: Squares) -> np.ndarray:
-    return np.exp(np.minimum(of.summaries @ presence.weight + presence.bias, 0))
-
-
 def test_strangers_are_told_from_people_better_than_by_the_score():
     presence, unseen = fit(squares(0), 1e-3), squares(1)
-    before, after = told_apart(unseen, unseen.estimate), told_apart(unseen, unseen.estimate * factor(presence, unseen))
+    before, after = (
+        told_apart(unseen, unseen.estimate),
+        told_apart(unseen, unseen.estimate * presence.of_summaries(unseen.summaries)),
+    )
     assert before < 0.8
     assert after > 0.88
     others = np.abs(presence.weight[1:]) * 3  # per standard deviation
@@ -37,13 +36,13 @@ def test_strangers_are_told_from_people_better_than_by_the_score():
 
 def test_most_people_keep_their_score():
     of = squares(0)
-    kept = factor(fit(of, 1e-3), of)[of.person] > 1 - 1e-6
+    kept = fit(of, 1e-3).of_summaries(of.summaries)[of.person] > 1 - 1e-6
     assert kept.mean() == pytest.approx(UNHARMED, abs=0.01)
 
 
 def test_a_large_ridge_leaves_scores_alone():
     of = squares(0)
-    assert factor(fit(of, 1e4), of) == pytest.approx(np.ones(COUNT), abs=1e-3)
+    assert fit(of, 1e4).of_summaries(of.summaries) == pytest.approx(np.ones(COUNT), abs=1e-3)
 
 
 @pytest.mark.parametrize("person", [True, False])
