@@ -8,7 +8,7 @@ import numpy as np
 
 from engines.keypoints import NUM_POINTS
 from engines.training.factory.cropview import STORED_PADDING
-from engines.training.factory.shards import SynthShard, read_shard
+from engines.training.factory.shards import CROP_PX, SynthShard, read_shard
 from engines.training.trunk_batches import OUTSIDE_PX, Sample
 
 
@@ -43,7 +43,7 @@ class SyntheticSource:
 def relative_depth(shard: SynthShard, row: int) -> np.ndarray:
     """(41,) metres: how much farther than the pelvis each point lies along the ray of the crop's centre."""
     fx, fy, cx, cy = shard.K[row]
-    middle = 224 / 2
+    middle = CROP_PX / 2
     ray = np.array([(middle - cx) / fx, (middle - cy) / fy, 1.0])
     ray /= np.linalg.norm(ray)
     places = np.concatenate([shard.landmarks_cam[row], shard.joints_cam[row]])

@@ -189,7 +189,7 @@ def draw_lighting(camera: Camera, backdrop: np.ndarray, rng: np.random.Generator
 
 
 def compose(rgba: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
-    """Supersampled premultiplied rendering over a backdrop (224, 224, 3) -> (224, 224, 3) uint8."""
+    """Supersampled premultiplied rendering over a backdrop (320, 320, 3) -> (320, 320, 3) uint8."""
     small = cv2.resize(rgba, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA).astype(np.float32)
     out = small[..., :3] + backdrop * (1 - small[..., 3:] / 255)
     return np.clip(out + 0.5, 0, 255).astype(np.uint8)

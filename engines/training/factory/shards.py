@@ -13,9 +13,9 @@ import numpy as np
 
 from engines.training.factory.codec import decode_mask, decode_rgb, jpeg, png
 
-FORMAT = "bodystream-synth/1"
-CROP_PX = 224
-"""Width and height of a stored crop."""
+FORMAT = "bodystream-synth/2"
+CROP_PX = 320
+"""Width and height of a stored crop: the square of the networks in it has 256."""
 PARTS_PX = CROP_PX // 2
 """Width and height of the stored masks."""
 JPEG_QUALITY = 88
@@ -27,11 +27,11 @@ class SynthSample:
     """One synthetic crop around one target person and what is true about it."""
 
     image: np.ndarray
-    """(224, 224, 3) uint8 RGB; black where the crop leaves the source picture."""
+    """(320, 320, 3) uint8 RGB; black where the crop leaves the source picture."""
     parts: np.ndarray
-    """(112, 112) uint8: classes of `engines.keypoints.PART_NAMES`, visible pixels of the target only."""
+    """(160, 160) uint8: classes of `engines.keypoints.PART_NAMES`, visible pixels of the target only."""
     others: np.ndarray
-    """(112, 112) uint8: 1 where another person is seen."""
+    """(160, 160) uint8: 1 where another person is seen."""
     points: np.ndarray
     """(41, 3): x, y in stored-crop pixels; 1 visible, 0.5 hidden, 0 outside the source picture."""
     joints_cam: np.ndarray
@@ -84,15 +84,15 @@ class SynthShard:
         return data[offsets[index] : offsets[index + 1]]
 
     def image(self, index: int) -> np.ndarray:
-        """(224, 224, 3) uint8 RGB."""
+        """(320, 320, 3) uint8 RGB."""
         return decode_rgb(self.encoded("image", index))
 
     def parts(self, index: int) -> np.ndarray:
-        """(112, 112) uint8 part classes of the target."""
+        """(160, 160) uint8 part classes of the target."""
         return decode_mask(self.encoded("parts", index))
 
     def others(self, index: int) -> np.ndarray:
-        """(112, 112) uint8, 1 where another person is seen."""
+        """(160, 160) uint8, 1 where another person is seen."""
         return decode_mask(self.encoded("others", index))
 
 

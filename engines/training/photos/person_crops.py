@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from engines.training.photos.tar_shards import OPEN_CLASSES, iterate_photos
 
-STORED_SIZE_PX = 288
+STORED_SIZE_PX = 384
 STORED_MARGIN = 1.5
 CROP_PADDING = 1.25
 """Side of the trunk's square over the long side of the person's box."""
@@ -30,7 +30,7 @@ class PersonCrops:
     """N people of photographs."""
 
     images: np.ndarray
-    """(N, 288, 288, 3) uint8 RGB; outside the photograph black."""
+    """(N, 384, 384, 3) uint8 RGB; outside the photograph black."""
     points: np.ndarray
     """(N, 17, 3) float32: x, y in stored-crop pixels, weight 0..1 (0: unknown)."""
     box_px: np.ndarray
@@ -105,7 +105,7 @@ def _mask(run_lengths: dict | None, matrix: np.ndarray) -> np.ndarray:
 
 def load_crops(cache: Path, shared: Path, split: str, *, everything: bool = False) -> PersonCrops:
     """Crops from the cache, cut on the first call; the pictures are memory-mapped."""
-    folder = Path(cache) / f"person-crops-{split}{'-all' if everything else ''}"
+    folder = Path(cache) / f"person-crops-{STORED_SIZE_PX}-{split}{'-all' if everything else ''}"
     names = ("images", "points", "box_px", "masks", "human", "scale")
     if not (folder / "scale.npy").exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from engines.training.evaluate.crowds import (
     pasted_crowds,
     requests_of,
 )
+from engines.training.factory.shards import CROP_PX, PARTS_PX
 
 WRIST, OTHER_WRIST, KNEE = (COCO_NAMES.index(name) for name in ("left_wrist", "right_wrist", "left_knee"))
 
@@ -81,7 +82,11 @@ class OneColourPeople:
 
     def __init__(self) -> None:
         self.points = np.zeros((6, 41, 3), np.float32)
-        self.points[..., 0], self.points[..., 1], self.points[..., 2] = 112, np.linspace(30, 190, 41), 1
+        self.points[..., 0], self.points[..., 1], self.points[..., 2] = (
+            CROP_PX / 2,
+            np.linspace(0.14, 0.85, 41) * CROP_PX,
+            1,
+        )
 
     def __len__(self) -> int:
         return len(self.points)
@@ -90,12 +95,13 @@ class OneColourPeople:
         return self, index
 
     def parts(self, row):
-        mask = np.zeros((112, 112), np.uint8)
-        mask[12:98, 46:66] = 3
+        mask = np.zeros((PARTS_PX, PARTS_PX), np.uint8)
+        top, bottom, left, right = np.multiply((0.11, 0.87, 0.41, 0.59), PARTS_PX).astype(int)
+        mask[top:bottom, left:right] = 3
         return mask
 
     def image(self, row):
-        return np.full((224, 224, 3), 40 * (row + 1), np.uint8)
+        return np.full((CROP_PX, CROP_PX, 3), 40 * (row + 1), np.uint8)
 
 
 def test_pasted_people_are_where_their_points_say_and_the_hidden_ones_are_hidden():

@@ -5,6 +5,7 @@ import numpy as np
 from engines.body import load_body
 from engines.estimate import BodyEstimate
 from engines.training.evaluate.fitting import agreement
+from engines.training.factory.shards import CROP_PX
 
 
 class Shard:
@@ -16,14 +17,14 @@ class Shard:
         self.pose[:, 0] = (np.pi, 0, 0)
         self.betas = np.zeros((2, 10), np.float32)
         self.translation = np.array([[0, 0, 4], [0.2, 0, 5]], np.float32)
-        self.K = np.tile(np.array([300, 300, 112, 112], np.float32), (2, 1))
+        self.K = np.tile(np.array([300, 300, CROP_PX / 2, CROP_PX / 2], np.float32), (2, 1))
         posed = body.forward(self.pose, self.betas, self.translation)
         cloud = np.concatenate((body.coco(posed.vertices), posed.joints), 1)
-        pixels = cloud[..., :2] / cloud[..., 2:] * 300 + 112
+        pixels = cloud[..., :2] / cloud[..., 2:] * 300 + CROP_PX / 2
         self.points = np.concatenate((pixels, np.ones((2, 41, 1))), -1).astype(np.float32)
 
     def image(self, row: int) -> np.ndarray:
-        return np.zeros((224, 224, 3), np.uint8)
+        return np.zeros((CROP_PX, CROP_PX, 3), np.uint8)
 
 
 class Source:

@@ -8,7 +8,7 @@ from engines.training.evaluate.trunk import STILL_PADDING, breakdown, score_poin
 from engines.training.photos.person_crops import CROP_PADDING, MASK_SIZE_PX, STORED_MARGIN, STORED_SIZE_PX, PersonCrops
 from pipeline.person_box import STILL_SCALE
 
-SIZE = 192
+SIZE = 256
 WRIST = COCO_NAMES.index("left_wrist")
 SIDE = STORED_SIZE_PX / STORED_MARGIN
 """Stored-crop pixels that the network sees; here as many as it has."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from engines.camera import Intrinsics
 from engines.keypoints import POINT_NAMES
 from engines.training.factory.cropview import DEPTH_TOLERANCE_M, CropView, label_points, view_around
+from engines.training.factory.shards import CROP_PX
 
 SOURCE = Intrinsics(fx=900, fy=910, cx=640, cy=360)
 SIZE = (1280, 720)
@@ -18,8 +19,8 @@ SIZE = (1280, 720)
 def test_crop_camera_is_crop_of_source_picture(x, y, side, seed):
     view = CropView(source=SOURCE, source_size=SIZE, centre=(x, y), side=side)
     points = np.random.default_rng(seed).uniform((-3, -2, 0.5), (3, 2, 9), (20, 3))
-    in_crop = (SOURCE.project(points) - (x - side / 2, y - side / 2)) * 224 / side
-    np.testing.assert_allclose(view.intrinsics.project(points), in_crop, rtol=1e-9, atol=1e-6 * 224 / side)
+    in_crop = (SOURCE.project(points) - (x - side / 2, y - side / 2)) * CROP_PX / side
+    np.testing.assert_allclose(view.intrinsics.project(points), in_crop, rtol=1e-9, atol=1e-6 * CROP_PX / side)
     # The picture's corners, in the crop, carry back to its size.
     x0, y0, x1, y1 = view.in_source()
     np.testing.assert_allclose([(x1 - x0) / view.scale, (y1 - y0) / view.scale], SIZE, rtol=1e-9)
@@ -50,7 +51,7 @@ def test_visibility_follows_depth_and_picture():
     points[2] = (0, 0, -3)  # behind the camera
     empty = np.zeros((448, 448), np.float32)
     labels = label_points(points, view, empty)
-    np.testing.assert_allclose(labels[0], (112, 112, 1))
+    np.testing.assert_allclose(labels[0], (CROP_PX / 2, CROP_PX / 2, 1))
     assert labels[1, 2] == labels[2, 2] == 0
     assert (labels[3:, 2] == 1).all()
 
@@ -70,5 +71,5 @@ def test_half_hidden_by_picture_border():
     points = np.tile([(-10 - 640) / 900 * 2, 0.0, 2.0], (len(POINT_NAMES), 1))  # 10 px left of the border
     labels = label_points(points, view, np.zeros((448, 448), np.float32))
     assert (labels[:, 0] > 0).all()
-    assert (labels[:, 0] < 112).all()
+    assert (labels[:, 0] < CROP_PX / 2).all()
     assert (labels[:, 2] == 0).all()

@@ -12,6 +12,7 @@ from engines.training.factory.occluders import draw_occluder
 from engines.training.factory.poses import turned
 from engines.training.factory.renderer import OCCLUDER_ID, Lighting
 from engines.training.factory.scene import Figure, compose, finish
+from engines.training.factory.shards import CROP_PX
 from tests.engines.training.factory.bare_body import bare_body
 
 LIGHT = Lighting(direction=np.array([0, 0, -1.0]), light=(0.6,) * 3, ambient=(0.4,) * 3, up=np.array([0, -1.0, 0]))
@@ -64,7 +65,7 @@ def test_nearer_person_and_box_hide_the_target(renderer):
     points = figure.points + translation
     front = body_drawing(figure, translation * np.float32(0.75), person=2)  # the same ray, 0.75 m nearer
     out = renderer.render([body_drawing(figure, translation), front], VIEW.intrinsics, LIGHT)
-    backdrop = np.full((224, 224, 3), 90, np.uint8)
+    backdrop = np.full((CROP_PX, CROP_PX, 3), 90, np.uint8)
     sample = finish(compose(out.rgba, backdrop), out, figure, translation, VIEW)
     hidden = sample.points[NUM_COCO : NUM_COCO + 4, 2]
     assert (hidden == 0.5).all()
@@ -79,7 +80,7 @@ def test_nearer_person_and_box_hide_the_target(renderer):
 def test_labels_of_a_finished_sample(renderer):
     figure, translation = figure_at(), np.array([-1.6, 0, 3.0], np.float32)  # leaves the picture on its left
     out = renderer.render([body_drawing(figure, translation)], VIEW.intrinsics, LIGHT)
-    backdrop = np.full((224, 224, 3), 90, np.uint8)
+    backdrop = np.full((CROP_PX, CROP_PX, 3), 90, np.uint8)
     view = CropView(source=VIEW.source, source_size=VIEW.source_size, centre=(100, 330), side=640)
     out = renderer.render([body_drawing(figure, translation)], view.intrinsics, LIGHT)
     sample = finish(compose(out.rgba, backdrop), out, figure, translation, view)
@@ -90,9 +91,9 @@ def test_labels_of_a_finished_sample(renderer):
     assert (sample.image[:8, border + 2 :] == 90).all(), "the backdrop shows beside the person"
     # From the labels alone: source intrinsics and back-projected joints.
     width, _, cx, _, side = sample.crop_in_source
-    fx_source = sample.K[0] * side / 224
+    fx_source = sample.K[0] * side / CROP_PX
     assert fx_source == pytest.approx(1000, rel=1e-5)
-    assert sample.K[2] * side / 224 + cx - side / 2 == pytest.approx(width / 2, rel=1e-5)
+    assert sample.K[2] * side / CROP_PX + cx - side / 2 == pytest.approx(width / 2, rel=1e-5)
     projected = sample.joints_cam[:, :2] / sample.joints_cam[:, 2:] * sample.K[:2] + sample.K[2:]
     np.testing.assert_allclose(projected, sample.points[NUM_COCO:, :2], atol=1e-2)
     recomputed = load_body().joints(sample.pose, sample.betas, sample.translation)[0]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engines.training.factory.shards import LABELS, SynthSample, read_shard, write_shard
+from engines.training.factory.shards import CROP_PX, LABELS, PARTS_PX, SynthSample, read_shard, write_shard
 
 SHAPES = {
     "points": (41, 3), "joints_cam": (24, 3), "landmarks_cam": (17, 3), "pose": (24, 3), "betas": (10,),
@@ -13,13 +13,13 @@ SHAPES = {
 
 def sample(seed: int) -> SynthSample:
     rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:224, :224]
+    y, x = np.mgrid[:CROP_PX, :CROP_PX]
     image = np.stack([x, y, (x + y) // 2], axis=-1).astype(np.uint8)  # smooth: JPEG keeps it
     image = np.roll(image, seed % 3, axis=2)
     return SynthSample(
         image=image,
-        parts=rng.integers(0, 16, (112, 112), dtype=np.uint8),
-        others=rng.integers(0, 2, (112, 112), dtype=np.uint8),
+        parts=rng.integers(0, 16, (PARTS_PX, PARTS_PX), dtype=np.uint8),
+        others=rng.integers(0, 2, (PARTS_PX, PARTS_PX), dtype=np.uint8),
         **{name: rng.normal(size=shape).astype(np.float32) for name, shape in SHAPES.items()},
     )
 
@@ -48,7 +48,7 @@ def test_index_out_of_range(tmp_path):
 
 def test_refuses_other_files_and_objects(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
-    with pytest.raises(ValueError, match="is not a bodystream-synth/1 shard"):
+    with pytest.raises(ValueError, match="is not a bodystream-synth/2 shard"):
         read_shard(tmp_path / "other.npz")
     np.savez(tmp_path / "pickled.npz", format=np.array({"a": 1}, dtype=object))
     with pytest.raises(ValueError, match=r"[Oo]bject arrays"):
