@@ -19,6 +19,7 @@ from engines.training.memory_format import channels_last
 from engines.training.mixed_precision import mixed_precision
 from engines.training.muon import HiddenMuon
 from engines.training.nobody_source import NobodySource
+from engines.training.photos.backs import shows_back
 from engines.training.photos.person_crops import load_crops
 from engines.training.prefetch import Prefetcher
 from engines.training.run import Optimiser, TrainingRun, add_run_options, run_options
@@ -75,12 +76,12 @@ def predictor(trunk: Trunk, device: torch.device):
 
 
 def training_sources(
-    cache: Path, shared: Path, synthetic: Path | None, share: float, nobody_share: float, everything: bool
+    cache: Path, shared: Path, synthetic: Path | None, share: float, nobody_share: float, backs: int, everything: bool
 ):
     """Photographs of people and of nobody, and rendered people where there are any, with their shares of a batch."""
-    sources: list[tuple[SampleSource, float]] = [
-        (PhotoSource(load_crops(cache, shared, "train", everything=everything)), 1 - share - nobody_share)
-    ]
+    crops = load_crops(cache, shared, "train", everything=everything)
+    rows = np.repeat(np.arange(len(crops.images)), np.where(shows_back(crops.points), backs, 1))
+    sources: list[tuple[SampleSource, float]] = [(PhotoSource(crops, rows=rows), 1 - share - nobody_share)]
     if nobody_share:
         sources.append((NobodySource(shared, "train"), nobody_share))
     if synthetic is not None:
@@ -101,6 +102,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--synthetic", type=Path, help="folder of factory shards")
     parser.add_argument("--synthetic-share", type=float, default=0.25)
     parser.add_argument("--nobody-share", type=float, default=0.06, help="of the crops, that show nobody")
+    parser.add_argument("--backs", type=int, default=1, help="people seen from behind are drawn so many times as often")
     parser.add_argument("--everything", action="store_true", help="also photographs without an open licence")
     parser.add_argument("--ordinal", type=float, default=0.0, help="weight of the ranking loss on depth order")
     parser.add_argument("--no-metric-depth", action="store_true", help="learn the order of depths alone")
@@ -139,6 +141,7 @@ def main(argv: list[str]) -> int:
         arguments.synthetic,
         arguments.synthetic_share,
         arguments.nobody_share,
+        arguments.backs,
         arguments.everything,
     )
     val = load_crops(arguments.cache, arguments.shared, "val")

@@ -46,17 +46,20 @@ class SampleSource(Protocol):
 class PhotoSource:
     """Real photographs: COCO's 17 points, and for some people a mask.
 
-    ``padding``: side of the trunk's square over the long side of the person's box.
+    ``padding``: side of the trunk's square over the long side of the person's box. ``rows``: which people, as often as
+    they are named, default each once.
     """
 
-    def __init__(self, crops: PersonCrops, padding: float = CROP_PADDING) -> None:
+    def __init__(self, crops: PersonCrops, padding: float = CROP_PADDING, rows: np.ndarray | None = None) -> None:
         self.crops = crops
+        self._rows = np.arange(len(crops.images)) if rows is None else rows
         self._margin = STORED_MARGIN * CROP_PADDING / padding
 
     def __len__(self) -> int:
-        return len(self.crops.images)
+        return len(self._rows)
 
     def sample(self, index: int) -> Sample:
+        index = int(self._rows[index])
         points = np.zeros((NUM_POINTS, 3), np.float32)
         points[:NUM_COCO] = self.crops.points[index]
         mask = np.asarray(self.crops.masks[index])
