@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import cv2
 import numpy as np
 import torch
 
+from engines.keypoints import NUM_COCO, NUM_POINTS
+from engines.metrics import AREA_OF_BOX, COCO_SIGMAS
 from engines.networks.hourglass import PRESETS, Trunk
 from engines.training.augment import AugmentRanges
 from engines.training.evaluate.trunk import point_accuracy
 from engines.training.losses.ordinal import order_loss
-from engines.training.losses.trunk import depth_loss, heatmap_loss, heatmap_targets, part_loss
+from engines.training.losses.trunk import depth_loss, heatmap_loss, heatmap_targets, part_loss, place_loss
 from engines.training.memory_format import channels_last
 from engines.training.mixed_precision import mixed_precision
 from engines.training.muon import HiddenMuon
@@ -30,15 +33,24 @@ from kernels.decode_heatmaps import decode_heatmaps
 
 POINT_WEIGHTS = (0.5, 1.0)
 """First stack's share of the heatmap loss, last stack's."""
+SPREAD = np.append(COCO_SIGMAS, np.full(NUM_POINTS - NUM_COCO, 0.08)) * 2 * math.sqrt(AREA_OF_BOX * 0.32)
+"""(41,) where OKS is exp(-1/2), in sides of a crop that shows a person half as wide as tall with the usual margin."""
 
 
 def batch_loss(
-    trunk: Trunk, batch: TrunkBatch, device: torch.device, *, ordinal: float = 0.0, metric: bool = True
+    trunk: Trunk,
+    batch: TrunkBatch,
+    device: torch.device,
+    *,
+    place: float = 0.0,
+    ordinal: float = 0.0,
+    metric: bool = True,
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Multi-task loss of one batch and its terms.
 
-    ``ordinal``: weight of the ranking loss on the order of known depths (`losses.ordinal`); without ``metric`` that
-    order is all that is learned of depth, and any numbers that grow with depth will do for labels.
+    ``place``: weight of the loss on where points are read (`losses.trunk.place_loss`). ``ordinal``: weight of the
+    ranking loss on the order of known depths (`losses.ordinal`); without ``metric`` that order is all that is learned
+    of depth, and any numbers that grow with depth will do for labels.
     """
     size = batch.images.shape[1]
     images = torch.from_numpy(batch.images).to(device).permute(0, 3, 1, 2).to(memory_format=torch.channels_last)
@@ -55,6 +67,9 @@ def batch_loss(
         "points": sum(s * heatmap_loss(h[known], target, weight) for s, h in zip(shares, output.heatmaps, strict=True)),
         "parts": 0.5 * part_loss(output.parts, parts),
     }
+    if place:
+        spread = points.new_tensor(SPREAD * (size // 4)).expand(len(points), -1)[known]
+        terms["place"] = place * place_loss(output.heatmaps[-1][known], points[known], spread, size)
     if metric:
         terms["depth"] = 1.0 * depth_loss(output.depth, depth)
     if ordinal:
@@ -104,6 +119,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--nobody-share", type=float, default=0.06, help="of the crops, that show nobody")
     parser.add_argument("--backs", type=int, default=1, help="people seen from behind are drawn so many times as often")
     parser.add_argument("--everything", action="store_true", help="also photographs without an open licence")
+    parser.add_argument("--place", type=float, default=0.0, help="weight of the loss on where points are read")
     parser.add_argument("--ordinal", type=float, default=0.0, help="weight of the ranking loss on depth order")
     parser.add_argument("--no-metric-depth", action="store_true", help="learn the order of depths alone")
     parser.add_argument("--optimiser", choices=("muon", "adamw"), default="muon")
@@ -163,7 +179,12 @@ def main(argv: list[str]) -> int:
     with Prefetcher(draw) as batches:
         for _ in run.steps():
             loss, terms = batch_loss(
-                trunk, batches.next(), device, ordinal=arguments.ordinal, metric=not arguments.no_metric_depth
+                trunk,
+                batches.next(),
+                device,
+                place=arguments.place,
+                ordinal=arguments.ordinal,
+                metric=not arguments.no_metric_depth,
             )
             loss.backward()
             run.descend(arguments.batch, **terms)

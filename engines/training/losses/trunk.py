@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engines.networks.hourglass import DEPTH_RANGE_M, expected_depth
+from kernels.decode_heatmaps import WINDOW_RADIUS
 
 PART_UNKNOWN, PART_SOME_PERSON = 255, 254
 
@@ -33,6 +34,26 @@ def heatmap_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     log_p = logits.float().flatten(-2).log_softmax(-1)
     cross_entropy = -(target.flatten(-2) * log_p).sum(-1)
     return (cross_entropy * weight).sum() / weight.sum().clamp_min(1.0)
+
+
+def place_loss(logits: Tensor, points_px: Tensor, spread_cells: Tensor, size_px: int) -> Tensor:
+    """One minus OKS of the places as `kernels.decode_heatmaps` reads them, (K, n, n) logits of points (K, 3): weighted
+    mean over those in the crop. Cross-entropy shapes whole maps; this moves their means onto the labels.
+
+    ``spread_cells``: (K,) distance, in cells, at which a point's similarity is exp(-1/2).
+    """
+    cells = logits.shape[-1]
+    probability = logits.float().flatten(-2).softmax(-1)
+    peak = probability.detach().argmax(-1, keepdim=True)
+    grid = torch.arange(cells, device=logits.device)
+    rows, columns = ((grid - at).abs() <= WINDOW_RADIUS for at in (peak // cells, peak % cells))
+    window = probability.unflatten(-1, (cells, cells)) * (rows.unsqueeze(-1) & columns.unsqueeze(-2))
+    total = window.sum((-2, -1)).clamp_min(1e-9)
+    found = torch.stack([(window.sum(axis) * (grid + 0.5)).sum(-1) / total for axis in (-2, -1)], -1)
+    true = points_px[..., :2] * (cells / size_px)
+    apart = (found - true).square().sum(-1) / spread_cells**2
+    weight = points_px[..., 2] * ((true >= 0) & (true < cells)).all(-1)
+    return ((1 - torch.exp(-apart / 2)) * weight).sum() / weight.sum().clamp_min(1.0)
 
 
 def part_loss(logits: Tensor, parts: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The trunk's losses: what they reward, and that unknown labels weigh nothing."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,9 @@ from engines.training.losses.trunk import (
     heatmap_loss,
     heatmap_targets,
     part_loss,
+    place_loss,
 )
+from kernels.decode_heatmaps import decode_heatmaps
 
 
 def points(*rows):
@@ -63,3 +66,40 @@ def test_depth_loss_gradient_moves_the_estimate_to_the_truth():
         optimiser.step()
     assert expected_depth(logits)[0, 0].item() == pytest.approx(0.45, abs=0.02)
     assert logits[0, 1].abs().max() == 0  # nothing was known of the second point
+
+
+def place_maps(points: torch.Tensor, shift: int) -> torch.Tensor:
+    """(K, 64, 64) logits whose peaks lie ``shift`` cells to the right of the points."""
+    target, _ = heatmap_targets(points, 64, 256)
+    return target.clamp_min(1e-9).log().roll(shift, -1).requires_grad_()
+
+
+def test_place_loss_is_one_minus_oks_of_the_places_that_the_decoder_reads():
+    points = torch.tensor([[101.0, 60, 1], [30, 199, 1]])
+    maps = place_maps(points, 2)
+    decoded = decode_heatmaps(maps.detach().flatten(1).softmax(-1).view(1, 2, 64, 64).numpy(), 256)[0]
+    spread = np.array([3.0, 1.5])
+    apart = np.linalg.norm(decoded[:, :2] - points[:, :2].numpy(), axis=-1) / 4
+    expected = (1 - np.exp(-((apart / spread) ** 2) / 2)).mean()
+    assert place_loss(maps, points, torch.from_numpy(spread), 256).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_descending_the_place_loss_moves_places_onto_labels():
+    points = torch.tensor([[101.0, 60, 1]])
+    maps, spread = place_maps(points, 2), torch.tensor([2.0])
+    descent = torch.optim.SGD([maps], 20)
+    losses = []
+    for _ in range(20):
+        descent.zero_grad()
+        losses.append(place_loss(maps, points, spread, 256))
+        losses[-1].backward()
+        descent.step()
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_points_outside_the_crop_or_unknown_have_no_place():
+    points = torch.tensor([[300.0, 60, 1], [30, 199, 0], [101, 60, 1]])
+    maps, spread = place_maps(points, 2), torch.tensor([2.0, 2.0, 2.0])
+    alone = place_loss(maps[2:], points[2:], spread[2:], 256)
+    assert place_loss(maps, points, spread, 256).item() == pytest.approx(alone.item())
+    assert place_loss(maps[:2], points[:2], spread[:2], 256) == 0
