@@ -18,9 +18,9 @@ from engines.methods.device_path import DevicePath
 from engines.methods.evidence import CropRequest
 from engines.methods.look import Look
 from engines.methods.point_networks import open_point_network, pulled
-from engines.methods.presence import doubt
+from engines.methods.presence import Presence, doubt
 from engines.methods.span import span
-from engines.methods.trunk_method import sightings, to_estimates
+from engines.methods.trunk_method import learned_presence, sightings, to_estimates
 from engines.runtime import EngineUnavailable, load_engine
 from engines.runtime.engine import Engine, Precision, Runtime
 from kernels.cuda_device import first_gpu
@@ -33,7 +33,8 @@ class DeviceMethod:
     them, one per group of cameras, can run at once, each in a thread. Arguments as `DevicePath`.
 
     ``consistency``: pulls bodies onto the points as `BilayerLifter` does, on the host, one by one; None leaves them.
-    The silhouette's IoU is that of the body before. ``locator``: for `detect`.
+    The silhouette's IoU is that of the body before. ``presence``: who doubts newcomers, as in `TrunkReader`.
+    ``locator``: for `detect`.
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class DeviceMethod:
         *,
         mirror: bool,
         consistency: Consistency | None = None,
+        presence: Presence | None = None,
         most_people: int | None = None,
         locator: Engine | None = None,
     ) -> None:
-        self._body, self._consistency = body, consistency
+        self._body, self._consistency, self._presence = body, consistency, presence
         self._engines = (trunk, lifter) if locator is None else (trunk, lifter, locator)
         stream = device.new_stream()
         self._path = DevicePath(trunk, lifter, body, device, mirror=mirror, most_people=most_people, stream=stream)
@@ -81,7 +83,8 @@ class DeviceMethod:
             with span(spans_ms, "device"):
                 places = {key: place for place, key in enumerate(images)}
                 picture_of = np.array([places[id(request.image)] for request in requests])
-                seen = self._path(pictures, picture_of, intrinsics, centers, sides)
+                doubted = [row for row, request in enumerate(requests) if self._presence and request.doubted]
+                seen = self._path(pictures, picture_of, intrinsics, centers, sides, features_of=doubted)
         with span(spans_ms, "lift"):
             bodies = seen.bodies
             if self._consistency is not None:
@@ -90,9 +93,17 @@ class DeviceMethod:
                     *found, self._consistency, self._body, seen.points_px, seen.depth_m, intrinsics, centers
                 )
         with span(spans_ms, "quality"):
-            factor = doubt(None, [request.doubted for request in requests])
-            seen_points = sightings(seen.points_px, presence=factor)
+            seen_points = sightings(seen.points_px, presence=self._doubt(requests, seen.features))
             return to_estimates(bodies, seen_points, seen.silhouette_iou, requests)
+
+    def _doubt(self, requests: list[CropRequest], features: dict[int, np.ndarray]) -> np.ndarray:
+        """(B,) what scores are multiplied by."""
+        presence = None
+        if self._presence is not None:
+            presence = np.ones(len(requests), np.float32)
+            if features:
+                presence[list(features)] = self._presence(np.stack(list(features.values())))
+        return doubt(presence, [request.doubted for request in requests])
 
     def look(self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]) -> Look:
         """See `engines.methods.Method.look`: to ask the device for scores would take longer than to make bodies."""
@@ -132,7 +143,15 @@ def open_device_method(
     locator = load_engine(WEIGHTS / "locator-small.onnx", runtime, precision)
     consistency = Consistency(body)
     return DeviceMethod(
-        trunk, lifter, body, device, mirror=mirror, consistency=consistency, most_people=most_people, locator=locator
+        trunk,
+        lifter,
+        body,
+        device,
+        mirror=mirror,
+        consistency=consistency,
+        presence=learned_presence(preset),
+        most_people=most_people,
+        locator=locator,
     )
 
 

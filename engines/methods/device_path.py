@@ -53,6 +53,8 @@ class Seen:
     """(B, 41) float32, relative to the pelvis."""
     silhouette_iou: np.ndarray
     """(B,) float32, with the segmentation; NaN where neither body nor segmentation covers anything."""
+    features: dict[int, np.ndarray]
+    """(C, S/8, S/8) float32 of the trunk, of those asked for, by row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +117,8 @@ class DevicePath:
         sizes = [*(size for size in sizes if size < most), most]
         vertices = self._mesh.vertex_count
         self._lanes = make_lanes(trunk, lifter, device, sizes, views=views, vertices=vertices, stream=stream)
-        self._heatmaps: list[np.ndarray] = []
-        """Pinned, one per person of the largest crowd so far."""
+        self._pinned: dict[str, list[np.ndarray]] = {"heatmaps": [], "features": []}
+        """For maps that come back, one per person of the largest crowd so far."""
         for each in (None, stream):  # engines are bound on the device's own stream
             device.synchronize(each)
 
@@ -132,13 +134,22 @@ class DevicePath:
         intrinsics: list[Intrinsics],
         centers_px: np.ndarray,
         sides_px: np.ndarray,
+        *,
+        features_of: Sequence[int] = (),
     ) -> Seen:
-        """People in squares of ``pictures``: picture_of (B,), centers_px (B, 2), sides_px (B,), one camera each."""
+        """People in squares of ``pictures``: picture_of (B,), centers_px (B, 2), sides_px (B,), one camera each; and
+        the features of some of them."""
         squares = _Squares(picture_of=picture_of, intrinsics=intrinsics, centers_px=centers_px, sides_px=sides_px)
         if not len(squares):
             raise ValueError("there is nobody to look at; do not call with no crops")
         most = self.most_people
-        parts = [self._run(pictures, squares[start : start + most]) for start in range(0, len(squares), most)]
+        parts: list[dict[str, np.ndarray]] = []
+        features: dict[int, np.ndarray] = {}
+        for start in range(0, len(squares), most):
+            wanted = [row - start for row in features_of if start <= row < start + most]
+            said, own = self._run(pictures, squares[start : start + most], wanted)
+            parts.append(said)
+            features |= {row + start: values for row, values in own.items()}
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         iou = joined["counts"][:, 0] / np.where(joined["counts"][:, 1], joined["counts"][:, 1], np.nan)
         bodies = Bodies(
@@ -149,27 +160,32 @@ class DevicePath:
             points_px=joined["points"],
             depth_m=joined["depth"],
             silhouette_iou=iou.astype(np.float32),
+            features=features,
         )
 
-    def _run(self, pictures: Sequence[DevicePicture], squares: _Squares) -> dict[str, np.ndarray]:
-        """One batch; `points` in source pixels."""
+    def _run(
+        self, pictures: Sequence[DevicePicture], squares: _Squares, features_of: list[int]
+    ) -> tuple[dict[str, np.ndarray], dict[int, np.ndarray]]:
+        """One batch; `points` in source pixels; and features."""
         count = len(squares)
         lane = self._lanes[min(size for size in self._lanes if size >= count)]
         self._look(lane, pictures, squares)
+        features = self._maps_of(lane, "features", features_of)
         said = self._lift(lane, count)
         picture_of, centers, sides = squares.picture_of.tolist(), squares.centers_px, squares.sides_px
         around, width = centers[:, None], sides[:, None, None]
         points = said["points"].copy()
         points[..., :2] = crop_to_source(points[..., :2], around, width, self.size_px)
         if rivals := find_rivals(points, centers, sides, picture_of):
-            heatmaps = self._heatmaps_of(lane, list(rivals))
+            heatmaps = self._maps_of(lane, "heatmaps", list(rivals))
+            self._device.synchronize(self._stream)
             points = part_people(points, heatmaps, centers, sides, picture_of)
             parted = lane.host["points"][:count]
             parted[:] = points
             parted[..., :2] = source_to_crop(points[..., :2], around, width, self.size_px)
             self._device.write(lane.points.first(count), parted, self._stream)
             said = self._lift(lane, count)
-        return said | {"points": points}
+        return said | {"points": points}, {row: values.copy() for row, values in features.items()}
 
     def _look(self, lane: Lane, pictures: Sequence[DevicePicture], squares: _Squares) -> None:
         """Queues all up to the points."""
@@ -226,13 +242,12 @@ class DevicePath:
         device.synchronize(stream)
         return {name: lane.host[name][:count].copy() for name in back}
 
-    def _heatmaps_of(self, lane: Lane, rows: list[int]) -> dict[int, np.ndarray]:
-        """Row -> (41, n, n) of the lane's heatmaps, on the host; waits."""
-        maps = lane.trunk.outputs["heatmaps"]
-        while len(self._heatmaps) < len(rows):
-            self._heatmaps.append(self._device.pinned(maps.shape[1:], np.float32))
-        found = dict(zip(rows, self._heatmaps, strict=False))
+    def _maps_of(self, lane: Lane, name: str, rows: list[int]) -> dict[int, np.ndarray]:
+        """Row -> the trunk's output, on the host as soon as the stream is waited for."""
+        maps, pinned = lane.trunk.outputs[name], self._pinned[name]
+        while len(pinned) < len(rows):
+            pinned.append(self._device.pinned(maps.shape[1:], np.float32))
+        found = dict(zip(rows, pinned, strict=False))
         for row, target in found.items():
             self._device.read(target, maps.row(row), self._stream)
-        self._device.synchronize(self._stream)
         return found

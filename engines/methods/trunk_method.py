@@ -66,8 +66,15 @@ def load_trunk(
     from engines.methods import WEIGHTS
 
     engine = load_engine(WEIGHTS / f"trunk-{preset}.onnx", runtime, precision, threads, side_by_side=True)
+    return TrunkReader(engine, mirror=mirror, presence=learned_presence(preset))
+
+
+def learned_presence(preset: str) -> Presence | None:
+    """What doubts newcomers by the trunk's features; None where none was fitted to it."""
+    from engines.methods import WEIGHTS
+
     learned = WEIGHTS / f"presence-{preset}.npz"
-    return TrunkReader(engine, mirror=mirror, presence=Presence.load(learned) if learned.is_file() else None)
+    return Presence.load(learned) if learned.is_file() else None
 
 
 class TrunkMethod:

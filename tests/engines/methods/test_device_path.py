@@ -22,6 +22,7 @@ from engines.methods.bilayer import BilayerLifter
 from engines.methods.device_method import DeviceMethod
 from engines.methods.device_path import DevicePath
 from engines.methods.evidence import TrunkReader, cut_crops
+from engines.methods.presence import Presence
 from engines.methods.trunk_method import TrunkMethod
 from engines.runtime import EngineUnavailable, load_engine
 from kernels.device import DeviceMemoryError
@@ -122,9 +123,10 @@ class Watched(HostDevice):
         raise AssertionError("waits for what it copies")
 
 
-def plainly(engines, requests, mirror=False):
+def plainly(engines, requests, mirror=False, presence=None):
     body = load_body()
-    method = TrunkMethod(TrunkReader(engines[0], mirror=mirror), BilayerLifter(engines[1], body), body)
+    reader = TrunkReader(engines[0], mirror=mirror, presence=presence)
+    method = TrunkMethod(reader, BilayerLifter(engines[1], body), body)
     return method.estimate(requests, {})
 
 
@@ -155,6 +157,22 @@ def test_mirror_images_are_averaged_as_on_the_plain_path(engines, requests, plai
     for most_people in (3, 2):  # of one batch, and in turns
         method = DeviceMethod(*engines, load_body(), HostDevice(), mirror=True, most_people=most_people)
         nearly_the_same(method.estimate(requests[:3], {}), wanted)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_newcomers_are_doubted_as_on_the_plain_path_and_cost_no_wait(engines, requests, mirror):
+    asked = [replace(request, doubted=row != 1) for row, request in enumerate(requests[:3])]
+    channels = engines[0]({"crops": cut_crops(asked[:1], engines[0].inputs[0].shape[1])})["features"].shape[1]
+    presence = Presence(weight=np.full(2 * channels, -0.01, np.float32), bias=0.0)
+    wanted = plainly(engines, asked, mirror=mirror, presence=presence)
+    trusted = plainly(engines, requests[:3], mirror=mirror, presence=presence)
+    assert [one.score < 0.95 * other.score for one, other in zip(wanted, trusted, strict=True)] == [True, False, True]
+    for most_people in (3, 2):  # of one batch, and in turns
+        device = Watched()
+        method = DeviceMethod(*engines, load_body(), device, mirror=mirror, presence=presence, most_people=most_people)
+        device.waits = 0
+        nearly_the_same(method.estimate(asked, {}), wanted)
+        assert device.waits == (1 if most_people == 3 else 2)
 
 
 @pytest.mark.parametrize("mirror", [False, True])
