@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engines.keypoints import PART_MIRROR, POINT_MIRROR
+from engines.training.factory.shards import CROP_PX
 from engines.training.rendered_views import RenderedViews, rendered_batch
 from engines.training.synthetic_source import SyntheticSource
 from engines.training.views import NETWORK_SIDE, View, prepared_points, true_bodies
@@ -22,7 +23,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("mirror", [False, True])
 def test_labels_lie_where_the_picture_shows_them(folder, mirror):
     shard, rng = SyntheticSource(folder, "train").shards[0], np.random.default_rng(0)
-    view = View(mirror=mirror, centre=np.array((115.0, 108.0)), side=NETWORK_SIDE * 1.2, turn=0.2)
+    view = View(mirror=mirror, centre=np.array((0.515, 0.48)) * CROP_PX, side=NETWORK_SIDE * 1.2, turn=0.2)
     batch = rendered_batch(shard, list(range(COUNT)), [view] * COUNT, SIZE, rng)
     for row in range(COUNT):
         for dot in DOTS:
