@@ -83,7 +83,7 @@ class DeviceMethod:
             with span(spans_ms, "device"):
                 places = {key: place for place, key in enumerate(images)}
                 picture_of = np.array([places[id(request.image)] for request in requests])
-                doubted = [row for row, request in enumerate(requests) if self._presence and request.doubted]
+                doubted = [row for row, request in enumerate(requests) if request.doubted] if self._presence else []
                 seen = self._path(pictures, picture_of, intrinsics, centers, sides, features_of=doubted)
         with span(spans_ms, "lift"):
             bodies = seen.bodies
@@ -98,12 +98,12 @@ class DeviceMethod:
 
     def _doubt(self, requests: list[CropRequest], features: dict[int, np.ndarray]) -> np.ndarray:
         """(B,) what scores are multiplied by."""
-        presence = None
-        if self._presence is not None:
-            presence = np.ones(len(requests), np.float32)
-            if features:
-                presence[list(features)] = self._presence(np.stack(list(features.values())))
-        return doubt(presence, [request.doubted for request in requests])
+        doubted = [request.doubted for request in requests]
+        if self._presence is None or not features:
+            return doubt(None, doubted)
+        presence = np.ones(len(requests), np.float32)
+        presence[list(features)] = self._presence(np.stack(list(features.values())))
+        return doubt(presence, doubted)
 
     def look(self, requests: list[CropRequest], least_scores: Sequence[float], spans_ms: dict[str, float]) -> Look:
         """See `engines.methods.Method.look`: to ask the device for scores would take longer than to make bodies."""

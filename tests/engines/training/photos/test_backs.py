@@ -1,3 +1,5 @@
+"""Backs are told from fronts by the labels of shoulders and hips alone."""
+
 import numpy as np
 
 from engines.keypoints import COCO_NAMES
