@@ -44,15 +44,17 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("network", choices=sorted(PREFIXES))
-    parser.add_argument("runs", nargs="+", type=Path, help="run folders")
-    parser.add_argument("--start", type=Path, required=True, help="what they began with, PATH.safetensors")
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders; one named twice counts twice")
+    parser.add_argument("--start", type=Path, help="what they began with, PATH.safetensors; where --share is 1: none")
     parser.add_argument("--share", type=float, default=0.5, help="of the trainings; the rest is the start's")
     parser.add_argument("--out", type=Path, required=True, help="run folder to write")
     arguments = parser.parse_args(argv)
     if not 0 <= arguments.share <= 1:
         parser.error(f"--share is {arguments.share}; it lies between 0 and 1")
-    start = shipped_weights(arguments.start, PREFIXES[arguments.network])
+    if arguments.start is None and arguments.share < 1:
+        parser.error(f"--share is {arguments.share}, the rest is of what they began with: give it as --start")
     tuned = [trained_weights(run / "checkpoint.pt") for run in arguments.runs]
+    start = tuned[0] if arguments.start is None else shipped_weights(arguments.start, PREFIXES[arguments.network])
     arguments.out.mkdir(parents=True, exist_ok=True)
     torch.save({"average": blend(start, tuned, arguments.share)}, arguments.out / "checkpoint.pt")
     return 0

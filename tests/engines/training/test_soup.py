@@ -36,6 +36,22 @@ def test_a_run_folder_is_written(tmp_path):
     torch.testing.assert_close(mixed[name], known[name] + 0.5)
 
 
+def test_without_a_start_a_run_named_twice_counts_twice(tmp_path):
+    for name, state in (("one", ONE), ("other", OTHER)):
+        (tmp_path / name).mkdir()
+        torch.save({"average": state}, tmp_path / name / "checkpoint.pt")
+    runs = [str(tmp_path / name) for name in ("one", "one", "other")]
+    assert soup.main(["trunk", *runs, "--share", "1", "--out", str(tmp_path / "out")]) == 0
+    mixed = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)["average"]
+    torch.testing.assert_close(mixed["a"], torch.full((2, 3), 5 / 3))
+
+
+def test_a_share_below_one_needs_the_start(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        soup.main(["trunk", str(tmp_path), "--out", "y"])
+    assert "give it as --start" in capsys.readouterr().err
+
+
 def test_a_share_beyond_one_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         soup.main(["trunk", str(tmp_path), "--start", "x", "--share", "1.5", "--out", "y"])
