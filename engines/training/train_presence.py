@@ -38,9 +38,9 @@ LEAST_LOCATOR = 0.15
 """Candidates from this score of the locator on."""
 UNHARMED = 0.85
 """Share of the people whose scores stay as they are."""
-STRENGTH = 0.5
-"""Of what the regression says. With all of it people who are half hidden score like facades; the candidates are told
-apart as well with half."""
+STRENGTH = 1.5
+"""Of what the regression says. Of the pairs of validation squares 91.7 % are told apart without it, 93.8, 94.7, 95.0,
+95.1 % at 0.5, 1, 1.5 and 2, while people's mean factor falls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,31 +86,33 @@ def see(trunk: Engine, locator: Locator, photos: Sequence[Photo], rng: np.random
 def fit(squares: Squares, ridge: float) -> Presence:
     """The regression; ``ridge``: penalty on the squares of weights of standardised summaries.
 
-    With the logarithms of both scores e and l and summaries x its logit is a e + b l + w x + c: in the score's own
-    logarithm what x says is w x / a, less what it says of the people at the quantile `UNHARMED`, and `STRENGTH` of it.
+    First a logit a e + b l + c of the logarithms of both scores alone, then w x of the summaries beside it, so that a
+    stays what the score is worth where summaries know all of it too. In the score's own logarithm x says w x / a, less
+    what it says of the people at the quantile `UNHARMED`, and `STRENGTH` of it.
     """
     truth = squares.person.astype(float)
     if not 0 < truth.sum() < len(truth):
         raise ValueError(f"{int(truth.sum())} of {len(truth)} squares show people; both kinds are needed")
     middle, spread = squares.summaries.mean(0), squares.summaries.std(0) + 1e-3
-    known = np.column_stack([
-        np.log(np.maximum(squares.estimate, 1e-3)),
-        np.log(squares.locator),
-        np.ones(len(truth)),
-        (squares.summaries - middle) / spread,
-    ])  # fmt: skip
-    penalty = np.r_[np.zeros(3), np.full(len(middle), ridge)]
-
-    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        logit = known @ weights
-        value = (np.logaddexp(0, logit) - truth * logit).mean() + 0.5 * penalty @ weights**2
-        wrong = 1 / (1 + np.exp(-logit)) - truth
-        return value, known.T @ wrong / len(truth) + penalty * weights
-
-    weights = minimize(loss, np.r_[3.0, 1.0, np.zeros(known.shape[1] - 2)], jac=True, method="L-BFGS-B").x
-    said = STRENGTH * weights[3:] / weights[0] / spread
+    scores = np.column_stack([np.log(np.maximum(squares.estimate, 1e-3)), np.log(squares.locator), np.ones(len(truth))])
+    by_scores = _logistic(scores, truth, np.zeros(len(truth)), 0.0)
+    beside = _logistic((squares.summaries - middle) / spread, truth, scores @ by_scores, ridge)
+    said = STRENGTH * beside / by_scores[0] / spread
     offset = np.quantile(squares.summaries[squares.person] @ said, 1 - UNHARMED)
     return Presence(weight=said.astype(np.float32), bias=-float(offset))
+
+
+def _logistic(known: np.ndarray, truth: np.ndarray, offset: np.ndarray, ridge: float) -> np.ndarray:
+    """Weights w (T,) of known (N, T): the logit of truth (N,) 0 or 1 is offset (N,) + known w."""
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        logit = offset + known @ weights
+        value = (np.logaddexp(0, logit) - truth * logit).mean() + 0.5 * ridge * weights @ weights
+        wrong = 1 / (1 + np.exp(-logit)) - truth
+        return value, known.T @ wrong / len(truth) + ridge * weights
+
+    found: np.ndarray = minimize(loss, np.zeros(known.shape[1]), jac=True, method="L-BFGS-B").x
+    return found
 
 
 def told_apart(squares: Squares, scores: np.ndarray) -> float:

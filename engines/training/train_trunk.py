@@ -119,7 +119,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--nobody-share", type=float, default=0.06, help="of the crops, that show nobody")
     parser.add_argument("--backs", type=int, default=1, help="people seen from behind are drawn so many times as often")
     parser.add_argument("--everything", action="store_true", help="also photographs without an open licence")
-    parser.add_argument("--place", type=float, default=0.0, help="weight of the loss on where points are read")
+    parser.add_argument("--place", type=float, default=1.0, help="weight of the loss on where points are read")
     parser.add_argument("--ordinal", type=float, default=0.0, help="weight of the ranking loss on depth order")
     parser.add_argument("--no-metric-depth", action="store_true", help="learn the order of depths alone")
     parser.add_argument("--optimiser", choices=("muon", "adamw"), default="muon")
