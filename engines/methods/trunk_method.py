@@ -14,6 +14,7 @@ from engines.estimate import BodyEstimate, Sighting
 from engines.keypoints import NUM_COCO
 from engines.methods.bodies import OUTLINE_LEVEL, Bodies
 from engines.methods.evidence import PRESENCE, CropRequest, Evidence, EvidenceReader, TrunkReader, averaged
+from engines.methods.expected_error import shipped_expectation
 from engines.methods.face_looks import face_squares, with_faces
 from engines.methods.facing import Facing
 from engines.methods.last_places import LastPlaces
@@ -221,7 +222,8 @@ def to_estimates(
     points = np.stack([one.points_px for one in seen])
     joints_px = np.stack([r.intrinsics.project(joints) for r, joints in zip(requests, bodies.joints, strict=True)])
     sides = np.array([request.side_px for request in requests])
-    qualities = body_quality(ious, joints_px, points[:, NUM_COCO:], sides)
+    expected_m = shipped_expectation()(bodies.pose, points[..., 2])
+    qualities = body_quality(ious, joints_px, points[:, NUM_COCO:], sides, expected_m)
     return [
         BodyEstimate(
             pose=bodies.pose[row],

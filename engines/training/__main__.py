@@ -15,6 +15,7 @@ NETWORKS = {
     "ordinal": "engines.training.train_ordinal",
     "ordinal-heads": "engines.training.train_ordinal_heads",
     "presence": "engines.training.train_presence",
+    "quality": "engines.training.train_quality",
 }
 
 
