@@ -29,9 +29,23 @@ def test_strangers_are_told_from_people_better_than_by_the_score():
         told_apart(unseen, unseen.estimate * presence.of_summaries(unseen.summaries)),
     )
     assert before < 0.8
-    assert after > 0.87
+    assert after > 0.88
     others = np.abs(presence.weight[1:]) * 3  # per standard deviation
     assert others.max() < 0.1 * presence.weight[0] * 3
+
+
+def test_features_that_know_more_than_the_score_do_not_turn_it_round():
+    of = squares(0)
+    rng = np.random.default_rng(5)
+    # Among squares that look alike to the features, the lower score is a person's.
+    seen = of.person + 0.3 * rng.standard_normal(COUNT)
+    summaries = of.summaries.copy()
+    summaries[:, 0] = seen
+    estimate = (0.6 + 0.25 * seen - 0.15 * of.person + 0.02 * rng.standard_normal(COUNT)).clip(0.01, 1)
+    known = Squares(estimate=estimate, locator=of.locator, summaries=summaries, person=of.person)
+    factor = fit(known, 1e-3).of_summaries(summaries)
+    assert factor[of.person].mean() > factor[~of.person].mean() + 0.1
+    assert told_apart(known, estimate * factor) > told_apart(known, estimate)
 
 
 def test_most_people_keep_their_score():
