@@ -41,8 +41,8 @@ class BodyEstimate(Sighting):
     joints: np.ndarray
     """(24, 3) float32, metres, camera frame."""
     quality: float
-    """0..1: how well the body agrees with what the trunk saw, see `engines.methods.quality`; NaN where it saw points
-    alone or nothing."""
+    """0..1: how well the body agrees with what the trunk saw, and how wrong bodies of its kind are, see
+    `engines.methods.quality`; NaN where the trunk saw points alone or nothing."""
     silhouette_iou: float = float("nan")
     """0..1: of this, the IoU of the projected body with the trunk's segmentation; NaN where it was not computed."""
     surface: Surface | None = None

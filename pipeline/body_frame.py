@@ -26,7 +26,7 @@ class Body:
     score: float
     """0..1."""
     quality: float
-    """0..1: agreement with the picture; NaN where unknown."""
+    """0..1: agreement with the picture and what is expected of bodies of its kind; NaN where unknown."""
     translation: np.ndarray
     """(3,) float32, metres, camera frame: the pelvis joint."""
     rotations: np.ndarray

@@ -55,10 +55,10 @@ NOISE = Noise(point_m=0.01, reach_m=0.1, depth_m=0.2, depth_reach_m=0.6, confide
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
-    """How strongly; tuned on the factory's training shards (docs/methods/bilayer.md)."""
+    """How strongly; tuned on training shards, steps on clips (docs/methods/bilayer.md)."""
 
     steps: int = 4
-    """Two are as good on rendered people; four bring raised arms to their points. Three overshoot."""
+    """Chosen on clips: two leave raised arms short of their points, three are worse than either on rendered clips."""
     max_turn_rad: float = 0.6
     """No joint turns further in one step: beyond, the linear picture of a turn is wrong."""
     noise: Noise = NOISE

@@ -30,8 +30,11 @@ class ExpectedError:
 
     def __call__(self, pose: np.ndarray, confidences: np.ndarray) -> np.ndarray:
         """Rotation vectors (B, 24, 3), published confidences (B, 41) -> (B,) metres, PA-MPJPE of the 24 joints."""
-        logarithm = traits(pose, confidences) @ self.weight + self.bias
-        return np.exp(logarithm.clip(np.log(LEAST_M), np.log(MOST_M)))
+        return self.of_traits(traits(pose, confidences)).clip(LEAST_M, MOST_M)
+
+    def of_traits(self, known: np.ndarray) -> np.ndarray:
+        """`traits` (B, 185) -> (B,) metres, without limits."""
+        return np.exp(known @ self.weight + self.bias)
 
     def save(self, path: Path) -> None:
         """Write a kilobyte."""

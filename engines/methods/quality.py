@@ -16,6 +16,7 @@ import numpy as np
 REACH = 0.1
 """Of the crop's side; 0.05 to 0.2 rank alike."""
 EXPECTED_REACH_M = 0.1
+"""A body expected to be wrong by this keeps a third of it."""
 
 
 def body_quality(

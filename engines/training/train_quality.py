@@ -18,8 +18,8 @@ from tqdm import tqdm
 from engines.body import BodyModel, load_body
 from engines.methods import WEIGHTS, Method, create_method
 from engines.methods.expected_error import LEAST_M, ExpectedError, traits
-from engines.training.evaluate.bodies import body_errors
-from engines.training.evaluate.synthetic import BATCH, request_of
+from engines.training.evaluate.bodies import body_errors, estimate_in_batches
+from engines.training.evaluate.synthetic import request_of
 from engines.training.synthetic_source import SyntheticSource
 
 
@@ -35,10 +35,8 @@ class Examples:
 
 def see(method: Method, source: SyntheticSource, body: BodyModel) -> Examples:
     """Estimate everybody."""
-    estimates = []
-    for start in tqdm(range(0, len(source), BATCH), desc="rendered people", mininterval=10):
-        indices = range(start, min(start + BATCH, len(source)))
-        estimates += method.estimate([request_of(source, index) for index in indices], {})
+    people = tqdm(range(len(source)), desc="rendered people", mininterval=10)
+    estimates = estimate_in_batches(method, (request_of(source, index) for index in people))
     errors = body_errors(estimates, source, body)
     known = traits(np.stack([one.pose for one in estimates]), np.stack([one.points_px[:, 2] for one in estimates]))
     return Examples(traits=known[errors.counted], errors_m=errors.pa_mpjpe[errors.counted] / 1000)
@@ -75,7 +73,7 @@ def main(argv: list[str]) -> int:
         method.close()
     expected = fit(learned, arguments.ridge)
     for name, examples in (("train", learned), ("val", judged)):
-        said = examples.traits @ expected.weight + expected.bias
+        said = expected.of_traits(examples.traits)
         rank = spearmanr(said, examples.errors_m).statistic
         print(f"{name}: {len(said)} people, mean error {1000 * examples.errors_m.mean():.0f} mm, rank {rank:.3f}")
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -142,7 +142,7 @@ FLAG_MESHES = 2
 BODY_FIELDS = (
     Field("track_id", "<u4", "identity of the person in this stream; never reused in an epoch"),
     Field("score", "u1", "confidence that a person is here, value / 254"),
-    Field("quality", "u1", "agreement with the picture, value / 254; 255: not known"),
+    Field("quality", "u1", "agreement with the picture, worth of its kind, value / 254; 255: not known"),
     Field("translation", "<f4", "pelvis joint, metres, camera frame", (3,)),
     Field("rotations", "<u2", "24 unit quaternions, each packed into three words, see below", (NUM_JOINTS, 3)),
     Field("betas", "<i2", "shape coefficients (standard deviations), value / 2048", (NUM_BETAS,)),

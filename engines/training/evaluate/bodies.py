@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -26,13 +28,11 @@ PHOTO_FOV_DEG = 28.0
 """Opening of a stored photograph crop: people fill about half of photographs taken at 55 degrees."""
 
 
-def estimate_in_batches(method: Method, requests: list[CropRequest]) -> list[BodyEstimate]:
-    """In order."""
-    return [
-        estimate
-        for start in range(0, len(requests), BATCH)
-        for estimate in method.estimate(requests[start : start + BATCH], {})
-    ]
+def estimate_in_batches(method: Method, requests: Iterable[CropRequest]) -> list[BodyEstimate]:
+    """In order; requests are drawn a batch at a time."""
+    remaining = iter(requests)
+    batches = iter(lambda: list(islice(remaining, BATCH)), [])
+    return [estimate for batch in batches for estimate in method.estimate(batch, {})]
 
 
 @dataclass(frozen=True, slots=True)

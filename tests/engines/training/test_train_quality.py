@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from engines.methods.expected_error import ExpectedError
 from engines.training.train_quality import Examples, fit
 
 NUMBER = 185
@@ -16,20 +15,16 @@ def examples(count: int, seed: int) -> Examples:
     return Examples(traits=traits, errors_m=0.06 * np.exp(traits[:, 1] + 0.1 * rng.standard_normal(count)))
 
 
-def said(expected: ExpectedError, traits: np.ndarray) -> np.ndarray:
-    return np.exp(traits @ expected.weight + expected.bias)
-
-
 def test_it_finds_what_errors_grow_with():
     expected, unseen = fit(examples(3000, 0), 1e-3), examples(200, 1)
     assert expected.weight[1] == pytest.approx(1, abs=0.05)
     assert np.abs(np.delete(expected.weight, 1)).max() < 0.05
-    assert said(expected, unseen.traits) == pytest.approx(unseen.errors_m, rel=0.5)
+    assert expected.of_traits(unseen.traits) == pytest.approx(unseen.errors_m, rel=0.5)
 
 
 def test_a_large_ridge_expects_the_same_of_everybody():
     of = examples(3000, 0)
-    found = said(fit(of, 1e6), of.traits)
+    found = fit(of, 1e6).of_traits(of.traits)
     assert found == pytest.approx(np.full(3000, np.exp(np.log(of.errors_m).mean())), rel=1e-3)
 
 
