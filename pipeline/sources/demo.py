@@ -1,7 +1,8 @@
 """`demo`, `demo:seconds=8,people=2`: a clip rendered from the body model and motion capture, with known truth.
 
 People in a room, 1280 x 720 at 30 frames/s: one wipes a window, one crosses in front and comes back, a third strolls
-behind. The same frame always looks the same. `DemoSource.truth` gives the bodies that were drawn.
+behind. With `pitch=25` the camera looks down on them by so many degrees. The same frame always looks the same.
+`DemoSource.truth` gives the bodies that were drawn.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pipeline.errors import SourceError
 from pipeline.sources.base import Delivery, Source, SourceOptions
 from pipeline.sources.demo_motion import FPS, Motion, load_motions
 from pipeline.sources.demo_people import DressedPerson, Outfit
-from pipeline.sources.demo_scene import make_room
+from pipeline.sources.demo_scene import MAX_PITCH_DEG, PITCH_DEG, make_room
 from pipeline.truth import TrueBody
 from pipeline.types import Frame
 
@@ -46,8 +47,8 @@ _ROLES: tuple[tuple[str, float, tuple[float, float]], ...] = (
 
 
 def create(rest: str, options: SourceOptions) -> DemoSource:
-    """`rest` is `key=value,...` with `seconds` and `people`."""
-    seconds, people = 10.0, 2
+    """`rest` is `key=value,...` with `seconds`, `people` and `pitch`."""
+    seconds, people, pitch_deg = 10.0, 2, PITCH_DEG
     for item in filter(None, rest.split(",")):
         key, _, value = item.partition("=")
         try:
@@ -55,15 +56,19 @@ def create(rest: str, options: SourceOptions) -> DemoSource:
                 seconds = float(value)
             elif key == "people":
                 people = int(value)
+            elif key == "pitch":
+                pitch_deg = float(value)
             else:
-                raise SourceError(f"source demo:{rest}: there is no option {key!r}; use seconds and people")
+                raise SourceError(f"source demo:{rest}: there is no option {key!r}; use seconds, people and pitch")
         except ValueError as error:
             raise SourceError(f"source demo:{rest}: {key} is {value!r}, it must be a number") from error
     if not 0 < seconds <= 3600:
         raise SourceError(f"source demo:{rest}: seconds is {seconds:g}, it must be above 0 and at most 3600")
     if not 0 <= people <= MAX_PEOPLE:
         raise SourceError(f"source demo:{rest}: people is {people}, it must be 0 to {MAX_PEOPLE}")
-    return DemoSource(options, seconds=seconds, people=people)
+    if not 0 <= pitch_deg <= MAX_PITCH_DEG:
+        raise SourceError(f"source demo:{rest}: pitch is {pitch_deg:g}, it must be 0 to {MAX_PITCH_DEG:g} degrees")
+    return DemoSource(options, seconds=seconds, people=people, pitch_deg=pitch_deg)
 
 
 class DemoSource(Source):
@@ -71,10 +76,13 @@ class DemoSource(Source):
 
     delivery = Delivery.BLOCK
 
-    def __init__(self, options: SourceOptions, *, seconds: float = 10.0, people: int = 2) -> None:
-        super().__init__(f"demo:seconds={seconds:g},people={people}", options)
+    def __init__(
+        self, options: SourceOptions, *, seconds: float = 10.0, people: int = 2, pitch_deg: float = PITCH_DEG
+    ) -> None:
+        tilt = "" if pitch_deg == PITCH_DEG else f",pitch={pitch_deg:g}"
+        super().__init__(f"demo:seconds={seconds:g},people={people}{tilt}", options)
         self.frame_count = max(1, round(seconds * FPS))
-        self._people = people
+        self._people, self._pitch_deg = people, pitch_deg
         self._index = 0
         self.fps = FPS
 
@@ -99,7 +107,7 @@ class DemoSource(Source):
 
     def _open(self) -> None:
         self._body = load_body()
-        self._room = make_room(WIDTH, HEIGHT, FOV_DEG)
+        self._room = make_room(WIDTH, HEIGHT, FOV_DEG, self._pitch_deg)
         motions = load_motions()
         self._actors = [
             _Actor(

@@ -1,4 +1,4 @@
-"""The room of the demo clip: a fixed camera, a floor of boards, a wall with a window and a picture, soft shadows."""
+"""The room of the demo clip: a camera at rest, a floor of boards, a wall with a window and a picture, soft shadows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from engines.body import BodyModel
 from engines.camera import Intrinsics
 from pipeline.raster import paint
 
-CAMERA_HEIGHT_M = 1.45
-CAMERA_PITCH_DEG = 7.0
-CAMERA_Z_M = 4.4
+PITCH_DEG = 7.0
+"""How far the camera looks down, where nobody says otherwise."""
+MAX_PITCH_DEG = 40.0
+_AIM = np.array([0, 0.840653, -0.562731])
+"""World: what the camera looks at, ..."""
+_AIM_M = 5.0
+"""... from so far away: at 7 degrees from a height of 1.45 m."""
 WALL_Z_M = -2.4
 _SUN = np.array([-0.45, 1.0, 0.35])
 """World, towards the lamp."""
@@ -24,7 +28,7 @@ _SHADOW_SCALE = 4
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """World: y up, floor at y = 0, the camera at z = 4.4 m looks towards -z."""
+    """World: y up, floor at y = 0, the camera looks towards -z."""
 
     camera: Intrinsics
     size: tuple[int, int]
@@ -66,13 +70,13 @@ class Room:
 
 
 @functools.cache
-def make_room(width: int, height: int, fov_deg: float) -> Room:
-    """The room seen by a camera with that picture size and horizontal field of view."""
+def make_room(width: int, height: int, fov_deg: float, pitch_deg: float = PITCH_DEG) -> Room:
+    """The room seen by a camera with that picture size and horizontal field of view, which looks down by so much."""
     camera = Intrinsics.from_fov(width, height, fov_deg)
-    pitch = math.radians(CAMERA_PITCH_DEG)
+    pitch = math.radians(pitch_deg)
     tilt = np.array([[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]])
     rotation = (tilt @ np.diag([1.0, -1.0, -1.0])).astype(np.float32)
-    position = np.array([0, CAMERA_HEIGHT_M, CAMERA_Z_M], np.float32)
+    position = (_AIM + np.array([0, _AIM_M * math.sin(pitch), _AIM_M * math.cos(pitch)])).astype(np.float32)
     # Painted at twice the size and reduced: smooth edges.
     x = (np.arange(2 * width, dtype=np.float32) + 0.5) / 2
     y = (np.arange(2 * height, dtype=np.float32) + 0.5) / 2

@@ -65,6 +65,18 @@ def test_truth_is_the_body_model_posed_and_stands_on_the_floor(demo):
             assert world[15, 1] > 1.2
 
 
+@pytest.mark.parametrize("pitch", [0, 25])
+def test_a_camera_that_looks_down_sees_people_on_the_floor_from_above(pitch):
+    with open_source(f"demo:seconds=1,people=2,pitch={pitch}") as source:
+        for true in source.truth(20):
+            upwards = true.joints[12] - true.joints[(7, 8), :].mean(0)
+            assert np.degrees(np.arctan2(-upwards[2], -upwards[1])) == pytest.approx(pitch + 3, abs=6), "nearly upright"
+            world = true.joints @ source._room.rotation + source._room.position
+            assert 0 < world[(7, 8), 1].min() < 0.2
+            row = (source._room.camera.project(true.joints)[:, 1]) / 720
+            assert 0 < row.min() < row.max() < 1, "and are in the picture"
+
+
 def test_motion_is_smooth_also_where_the_clip_repeats(demo):
     everybody = np.array([[body.joints for body in demo.truth(i)] for i in range(140, 330)])
     for joints in everybody.transpose(1, 0, 2, 3):
@@ -101,6 +113,7 @@ def test_it_plays_as_a_source():
         ("seconds=x", "seconds is 'x', it must be a number"),
         ("seconds=-1", "seconds is -1"),
         ("people=9", "people is 9, it must be 0 to 3"),
+        ("pitch=60", "pitch is 60, it must be 0 to 40 degrees"),
         ("poeple=1", "there is no option 'poeple'"),
     ],
 )
