@@ -15,6 +15,7 @@ from dataclasses import replace
 from importlib import import_module
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +30,9 @@ from engines.methods.trunk_method import Lifter, load_trunk
 from engines.metrics import LIMB_JOINTS, distances, mpjpe, pa_mpjpe, pve
 from engines.training.factory.cropview import STORED_PADDING
 from engines.training.synthetic_source import SyntheticSource, relative_depth
+
+if TYPE_CHECKING:
+    from engines.networks.lifter import PlainLifter
 
 BATCH = 8
 VERTEX_LEVEL = 1
@@ -143,14 +147,21 @@ def mean_pose_estimates(source: SyntheticSource, body: BodyModel, count: int) ->
     return found
 
 
-def plain_lifter_accuracy(weights: Path, points: np.ndarray, source: SyntheticSource) -> dict[str, float]:
-    """The baseline that sees the trunk's 17 points alone and answers with 12 joints, millimetres."""
+def load_plain_lifter(weights: Path) -> PlainLifter:
+    """What a training of it left as ``lifter.pt``. Raises RuntimeError where these are weights of something else."""
     import torch
 
     from engines.networks.lifter import PlainLifter
 
     net = PlainLifter().eval()
     net.load_state_dict(torch.load(weights, weights_only=True))
+    return net
+
+
+def plain_lifter_accuracy(net: PlainLifter, points: np.ndarray, source: SyntheticSource) -> dict[str, float]:
+    """The baseline that sees the trunk's 17 points alone and answers with 12 joints, millimetres."""
+    import torch
+
     with torch.inference_mode():
         joints = net(torch.from_numpy(points[:, :17])).numpy()
     rows = [source.at(index) for index in range(len(points))]
@@ -166,7 +177,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--method", nargs="+", default=["bilayer"], choices=list(METHODS), help="one or more")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--lifter", type=Path, help="weights of the plain lifter, a baseline: the trunk's points in")
+    parser.add_argument(
+        "--lifter", type=Path, help="RUN/lifter.pt of the plain lifter, a baseline: the trunk's points in"
+    )
     parser.add_argument("--keypoints", type=Path, help="keypoint network in place of the trunk, PATH.onnx")
     parser.add_argument("--true-points", action="store_true", help="lift the true points too, without and with depths")
     parser.add_argument("--no-mirror", action="store_true", help="one look per crop, not two")
@@ -177,6 +190,7 @@ def main(argv: list[str] | None = None) -> int:
     body = load_body()
     source = SyntheticSource(arguments.synthetic, "val")
     count = min(len(source), arguments.limit or len(source))
+    plain = load_plain_lifter(arguments.lifter) if arguments.lifter else None
     options = {"runtime": "openvino", "precision": arguments.precision, "threads": arguments.threads}
     reader: EvidenceReader
     if arguments.keypoints:
@@ -191,8 +205,8 @@ def main(argv: list[str] | None = None) -> int:
     for engine in (reader.engine, *(engine for lifter in lifters.values() for engine in lifter.engines)):
         engine.close()
     table = {"mean pose": accuracy(mean_pose_estimates(source, body, count), source, body)}
-    if arguments.lifter:
-        table["plain lifter"] = plain_lifter_accuracy(arguments.lifter, points, source)
+    if plain is not None:
+        table["plain lifter"] = plain_lifter_accuracy(plain, points, source)
     table |= {name: accuracy(found, source, body) for name, found in estimates.items()}
     width = max(map(len, table))
     for name, row in table.items():
