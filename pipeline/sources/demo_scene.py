@@ -16,10 +16,8 @@ from pipeline.raster import paint
 PITCH_DEG = 7.0
 """How far the camera looks down, where nobody says otherwise."""
 MAX_PITCH_DEG = 40.0
-_AIM = np.array([0, 0.840653, -0.562731])
-"""World: what the camera looks at, ..."""
 _AIM_M = 5.0
-"""... from so far away: at 7 degrees from a height of 1.45 m."""
+"""The camera turns about what it looks at, so far away from it."""
 WALL_Z_M = -2.4
 _SUN = np.array([-0.45, 1.0, 0.35])
 """World, towards the lamp."""
@@ -69,14 +67,24 @@ class Room:
         return image
 
 
+def _behind(pitch_deg: float) -> np.ndarray:
+    """(3,) from what the camera looks at to the camera, world, metres."""
+    pitch = math.radians(pitch_deg)
+    return _AIM_M * np.array([0, math.sin(pitch), math.cos(pitch)])
+
+
+_AIM = np.array([0, 1.45, 4.4]) - _behind(PITCH_DEG)
+"""World: what the camera looks at. Where nobody says otherwise, it is 1.45 m high, 4.4 m from the middle."""
+
+
 @functools.cache
-def make_room(width: int, height: int, fov_deg: float, pitch_deg: float = PITCH_DEG) -> Room:
+def make_room(width: int, height: int, fov_deg: float, pitch_deg: float) -> Room:
     """The room seen by a camera with that picture size and horizontal field of view, which looks down by so much."""
     camera = Intrinsics.from_fov(width, height, fov_deg)
     pitch = math.radians(pitch_deg)
     tilt = np.array([[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]])
     rotation = (tilt @ np.diag([1.0, -1.0, -1.0])).astype(np.float32)
-    position = (_AIM + np.array([0, _AIM_M * math.sin(pitch), _AIM_M * math.cos(pitch)])).astype(np.float32)
+    position = (_AIM + _behind(pitch_deg)).astype(np.float32)
     # Painted at twice the size and reduced: smooth edges.
     x = (np.arange(2 * width, dtype=np.float32) + 0.5) / 2
     y = (np.arange(2 * height, dtype=np.float32) + 0.5) / 2

@@ -87,7 +87,7 @@ def synthetic_figures(
 ) -> tuple[list[Figure], list[WorstCase]]:
     """Errors, their dependence on pose and occlusion, and whether the quality ranks them."""
     count = min(len(source), limit or len(source))
-    estimates = estimate_in_batches(method, [request_of(source, index) for index in range(count)])
+    estimates = estimate_in_batches(method, (request_of(source, index) for index in range(count)))
     section = "rendered people"
     units = {"people": ""}
     figures = [

@@ -73,8 +73,8 @@ def test_a_camera_that_looks_down_sees_people_on_the_floor_from_above(pitch):
             assert np.degrees(np.arctan2(-upwards[2], -upwards[1])) == pytest.approx(pitch + 3, abs=6), "nearly upright"
             world = true.joints @ source._room.rotation + source._room.position
             assert 0 < world[(7, 8), 1].min() < 0.2
-            row = (source._room.camera.project(true.joints)[:, 1]) / 720
-            assert 0 < row.min() < row.max() < 1, "and are in the picture"
+            rows = source._room.camera.project(true.joints)[:, 1]
+            assert 0 < rows.min() < rows.max() < 720, "and are in the picture"
 
 
 def test_motion_is_smooth_also_where_the_clip_repeats(demo):
